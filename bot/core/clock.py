@@ -1,0 +1,15 @@
+"""What the rest of the program knows of time."""
+
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """A source of time. `bot/link/clock.py` reads the machine's; simulations pass a virtual one."""
+
+    def wall_ns(self) -> int:
+        """Nanoseconds since the Unix epoch, as this machine believes."""
+        ...
+
+    def monotonic_ns(self) -> int:
+        """Nanoseconds on a clock that never goes back; only differences mean anything."""
+        ...

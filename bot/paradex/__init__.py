@@ -1,0 +1,1 @@
+"""The venue's language: requests, answers, frames and signed messages. No I/O."""

@@ -1,0 +1,37 @@
+# What each recipe needs is installed by _env; only a python3 with its venv module has to be there.
+# Recipes that start the bot exec it: a SIGTERM to just would otherwise orphan it.
+
+python := ".venv/bin/python"
+
+# Trade: on the embedded exchange until settings.toml says otherwise. Ctrl-C stops.
+run *ARGS: _env
+    @exec {{python}} -m bot run {{ARGS}}
+
+# Every check of the project.
+test *ARGS: lint
+    {{python}} -m pytest {{ARGS}}
+
+# Style, async mistakes, types.
+lint: _env
+    .venv/bin/ruff check
+    .venv/bin/ruff format --check
+    .venv/bin/flake8-async bot tests
+    .venv/bin/mypy
+
+# Format, and mend what can be mended safely.
+fmt: _env
+    .venv/bin/ruff check --fix
+    .venv/bin/ruff format
+
+# Hash and signature of an order, side by side with starknet-py in one run.
+bench *ARGS: _env
+    @exec {{python}} -m bot.lab.signing {{ARGS}}
+
+# Renew the pins: what pyproject.toml allows, newest, with hashes and without any host.
+lock: _env
+    .venv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 --extra dev --custom-compile-command "just lock" --output-file requirements.txt pyproject.toml
+
+# The environment, brought up to date when the pins or the project file changed.
+_env:
+    @sh -c 'test -x .venv/bin/uv || { python3 -m venv .venv && .venv/bin/pip install --quiet uv; }'
+    @sh -c 'cat requirements.txt pyproject.toml | cmp -s - .venv/.installed || { .venv/bin/uv pip install --quiet --require-hashes -r requirements.txt && .venv/bin/uv pip install --quiet --no-deps -e . && cat requirements.txt pyproject.toml > .venv/.installed; }'
