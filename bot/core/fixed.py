@@ -11,7 +11,7 @@ Fixed = NewType("Fixed", int)
 """An integer of 10⁻⁸. Sums of these are plain ints; the name marks what is read from and written to text."""
 
 DECIMALS = 8
-SCALE = 10**DECIMALS
+SCALE: int = 10**DECIMALS
 
 # No exponent, no sign but a minus, no bare point: what JSON of the venue and a careful person write.
 _PLAIN_DECIMAL = re.compile(r"(-?)([0-9]{1,20})(?:\.([0-9]{1,40}))?", re.ASCII)

@@ -19,20 +19,26 @@ def setting(
     unit: str = "",
     secret: bool = False,
 ) -> Any:
-    """An attrs field with a validator, and metadata ``help``, ``unit``, ``allowed`` (words) and ``secret``."""
+    """An attrs field with a validator, and its arguments as metadata.
+
+    Bounds are in the unit of the value itself (for ``Fixed`` 10⁻⁸): who shows them knows the type.
+    """
     validators: list[Any] = []
-    allowed: list[str] = []
     if at_least is not None:
         validators.append(attrs.validators.ge(at_least))
-        allowed.append(f"at least {at_least:g}")
     if at_most is not None:
         validators.append(attrs.validators.le(at_most))
-        allowed.append(f"at most {at_most:g}")
     if choices:
         validators.append(attrs.validators.in_(tuple(choices)))
-        allowed.append("one of " + ", ".join(choices))
     return attrs.field(
         default=default,
         validator=validators,
-        metadata={"help": help, "unit": unit, "allowed": " and ".join(allowed), "secret": secret},
+        metadata={
+            "help": help,
+            "at_least": at_least,
+            "at_most": at_most,
+            "choices": tuple(choices),
+            "unit": unit,
+            "secret": secret,
+        },
     )

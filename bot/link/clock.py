@@ -1,8 +1,11 @@
-"""The only reader of the machine's clocks."""
+"""The only reader of the machine's clocks, and the venue's clock as seen from here."""
 
 import time
 
+import attrs
 import trio
+
+from bot.core.clock import Clock
 
 
 class SystemClock:
@@ -18,7 +21,8 @@ class SystemClock:
 class TrioClock:
     """Both clocks driven by trio's, so that a run under `trio.testing.MockClock` has virtual stamps too.
 
-    Satisfies `bot.core.clock.Clock`. ``epoch_ns`` is the wall time, in ns since the Unix epoch, at trio time 0.
+    Satisfies `bot.core.clock.Clock`. ``epoch_ns`` is the wall time at trio time 0, in ns since the Unix
+    epoch.
     """
 
     def __init__(self, epoch_ns: int) -> None:
@@ -29,3 +33,23 @@ class TrioClock:
 
     def monotonic_ns(self) -> int:
         return round(trio.current_time() * 1e9)
+
+
+@attrs.define(eq=False)
+class VenueClock:
+    """The venue's time: this machine's clock and the offset last measured against ``GET /system/time``.
+
+    Order and login signatures carry this time; intervals never do.
+    """
+
+    _clock: Clock
+    offset_ns: int = 0
+
+    def now_ms(self) -> int:
+        """Unix ms, as the venue counts them."""
+        return (self._clock.wall_ns() + self.offset_ns) // 1_000_000
+
+    def measured(self, *, server_time_ms: int, elapsed_ns: int) -> None:
+        """Take over what an answer just read says, which was on its way for half of ``elapsed_ns``."""
+        now_ns = self._clock.wall_ns()
+        self.offset_ns = server_time_ms * 1_000_000 + elapsed_ns // 2 - now_ns

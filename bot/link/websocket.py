@@ -1,8 +1,23 @@
 """The WebSocket: the only importer of trio_websocket on the bot's side."""
 
-import attrs
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
+import attrs
+import trio
+import trio_websocket
+
+from bot.core.errors import NotSentError, StreamClosedError, leaves
 from bot.core.setting import setting
+from bot.core.tape import Tape
+
+MAX_MESSAGE_SIZE = 8 * 2**20
+"""Bytes. A whole book is some hundred kilobytes; more than this is no message of the venue's."""
+
+OUTGOING = 256
+"""Frames that may wait for the writer. What waits longer than the connection lives is lost with it."""
 
 
 @attrs.frozen
@@ -28,3 +43,132 @@ class StreamSettings:
     queue: int = setting(
         4096, "messages held while the reader is busy", at_least=1024, at_most=1_000_000, unit="messages"
     )
+
+
+class WebSocket:
+    """One open connection. Made by `open_websocket`; one task reads, one task writes, and both end with it."""
+
+    def __init__(
+        self, connection: trio_websocket.WebSocketConnection, settings: StreamSettings, tape: Tape
+    ) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._tape = tape
+        self._outgoing, self._to_write = trio.open_memory_channel[str](OUTGOING)
+
+    async def send(self, frame: str) -> None:
+        """Hand ``frame`` to the writer. That is no evidence of delivery: only an answer is.
+
+        A cancelled write would leave half a frame on the wire, and the next message would vanish into it;
+        so callers only enqueue, and what is cancelled is the connection.
+
+        Raises:
+            StreamClosedError: the connection has ended.
+        """
+        try:
+            await self._outgoing.send(frame)
+        except trio.BrokenResourceError:
+            raise self._closed() from None
+
+    async def receive(self) -> str | bytes:
+        """The next message.
+
+        Raises:
+            StreamClosedError: the connection has ended, and everything that came before was received.
+        """
+        try:
+            message = await self._connection.get_message()
+        except trio_websocket.ConnectionClosed:
+            raise self._closed() from None
+        self._tape("ws<", message if isinstance(message, str) else message.hex())
+        return message
+
+    async def ping(self) -> None:
+        """Send a ping and wait for its pong: for ever, on a dead link.
+
+        Raises:
+            StreamClosedError: the connection has ended.
+        """
+        try:
+            await self._connection.ping()
+        except trio_websocket.ConnectionClosed:
+            raise self._closed() from None
+
+    async def close(self) -> None:
+        """Say goodbye with 1000, and wait `StreamSettings.close_timeout` at most for the venue to do the same."""
+        with trio.move_on_after(self._settings.close_timeout):
+            await self._connection.aclose(1000)
+
+    async def write(self) -> None:
+        """The writer: the only task that sends messages."""
+        with self._to_write:
+            async for frame in self._to_write:
+                self._tape("ws>", frame)
+                try:
+                    await self._connection.send_message(frame)
+                except trio_websocket.ConnectionClosed:
+                    return  # the reader says why
+
+    def _closed(self) -> StreamClosedError:
+        reason = self._connection.closed
+        return (
+            StreamClosedError(1006, "")
+            if reason is None
+            else StreamClosedError(reason.code, reason.reason or "")
+        )
+
+
+@asynccontextmanager
+async def open_websocket(
+    url: str, tls: ssl.SSLContext, settings: StreamSettings, tape: Tape
+) -> AsyncIterator[WebSocket]:
+    """Connect to ``url`` (``wss://`` or ``ws://``), and drop the connection at the end if nobody closed it.
+
+    Raises:
+        NotSentError: no connection came about: name, TCP, TLS, the venue's refusal with its status, deadline.
+    """
+    parts = urlsplit(url)
+    secure = parts.scheme == "wss"
+    host = parts.hostname or ""
+    port = parts.port or (443 if secure else 80)
+    resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    stream: trio.abc.Stream | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            with trio.fail_after(settings.connect_timeout):
+                # Opened here and not by trio_websocket, which does not close what its handshake leaves behind.
+                if secure:
+                    stream = await trio.open_ssl_over_tcp_stream(
+                        host, port, ssl_context=tls, https_compatible=True
+                    )
+                else:
+                    stream = await trio.open_tcp_stream(host, port)
+                connection = await trio_websocket.wrap_client_stream(
+                    nursery,
+                    stream,
+                    parts.netloc,
+                    resource,
+                    message_queue_size=settings.queue,
+                    max_message_size=MAX_MESSAGE_SIZE,
+                )
+            websocket = WebSocket(connection, settings, tape)
+            nursery.start_soon(websocket.write)
+            yield websocket
+            nursery.cancel_scope.cancel()
+    # A refused upgrade is raised by trio_websocket's own task, so it comes in a group like everything else.
+    except* (OSError, trio.BrokenResourceError, trio_websocket.HandshakeError, trio.TooSlowError) as errors:
+        raise NotSentError(f"{url}: {_words(next(leaves(errors)))}") from errors
+    finally:
+        if stream is not None:
+            await trio.aclose_forcefully(stream)
+
+
+def _words(error: BaseException) -> str:
+    match error:
+        case trio_websocket.ConnectionRejected():
+            return f"HTTP {error.status_code}"
+        case trio.TooSlowError():
+            return "deadline passed"
+        case _:
+            cause = error.__cause__ or error
+            return f"{type(cause).__name__}: {cause}"

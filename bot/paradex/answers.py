@@ -1,0 +1,79 @@
+"""What the venue answers, as far as the bot reads it (protocol reference 3.3, 3.6).
+
+Unknown fields are ignored, and texts that may get new values stay texts: a reader that dies of a new enum
+value would take the connection with it.
+"""
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class EmptyAnswer:
+    """Nothing, and whatever else a success without a body may carry."""
+
+
+@attrs.frozen(kw_only=True)
+class SystemTime:
+    server_time: str | int
+    """Unix ms. The specification says text; a bare integer has been seen."""
+
+
+@attrs.frozen(kw_only=True)
+class SystemConfig:
+    starknet_chain_id: str
+    paraclear_account_hash: str
+    paraclear_account_proxy_hash: str
+
+
+@attrs.frozen(kw_only=True)
+class Jwt:
+    jwt_token: str = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class MarketInfo:
+    symbol: str
+    price_tick_size: str
+    order_size_increment: str
+    min_notional: str
+    max_order_size: str
+
+
+@attrs.frozen(kw_only=True)
+class MarketsAnswer:
+    results: list[MarketInfo]
+
+
+@attrs.frozen(kw_only=True)
+class Bbo:
+    """Best bid and offer, as decimal text; an empty side is empty text or null."""
+
+    market: str
+    bid: str | None = None
+    ask: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class OrderReport:
+    """What the venue says of an order, in a REST body as in the orders channel."""
+
+    id: str
+    market: str
+    status: str
+    side: str = ""
+    client_id: str | None = None
+    size: str = ""
+    remaining_size: str | None = None
+    cancel_reason: str | None = None
+    seq_no: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class OrdersAnswer:
+    results: list[OrderReport]
+
+
+@attrs.frozen(kw_only=True)
+class OrderPage:
+    results: list[OrderReport]
+    next: str | None = None

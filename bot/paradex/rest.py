@@ -1,0 +1,201 @@
+"""REST requests of the venue and what it answers (protocol reference, section 3). No I/O.
+
+A function here makes a `Request`; `Request.read` turns the answer's status and body into a value, or raises
+what kind of failure it was. Prices and sizes cross this module as integers of 10⁻⁸ on our side and as
+decimal text on the wire.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote, urlencode
+
+import attrs
+import msgspec
+
+from bot.core.errors import RefusedError, UnknownOutcomeError
+from bot.core.fixed import parse, render
+from bot.core.market import Market
+from bot.core.order import Order
+from bot.paradex.answers import (
+    Bbo,
+    EmptyAnswer,
+    Jwt,
+    MarketsAnswer,
+    OrderPage,
+    OrderReport,
+    OrdersAnswer,
+    SystemConfig,
+    SystemTime,
+)
+
+T = TypeVar("T")
+
+# A refusal at any status: the venue is in a mode that takes no such order (protocol reference 1).
+_MODE_REFUSALS = frozenset({"SYSTEM_STATUS_CANCEL_ONLY", "SYSTEM_STATUS_POST_ONLY"})
+
+
+@attrs.frozen(kw_only=True)
+class Request(Generic[T]):
+    """One request, its path below ``/v1``, and the type that its answer has."""
+
+    method: str
+    path: str
+    answer: type[T]
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    body: bytes | None = None
+    secret: bool = False
+    """The answer is itself a secret: it is never written down."""
+
+    def read(self, status: int, body: bytes) -> T:
+        """Turn an answer into its value.
+
+        Raises:
+            RefusedError: the venue said no (protocol reference 3.7).
+            UnknownOutcomeError: an answer that does not tell whether the venue did it.
+        """
+        if not 200 <= status < 300:
+            raise failure(status, body)
+        try:
+            return msgspec.json.decode(body or b"{}", type=self.answer)
+        except (msgspec.DecodeError, ValueError) as unreadable:
+            raise UnknownOutcomeError(
+                f"{self.method} {self.path}: {status} with a body that does not parse: {unreadable}"
+            ) from unreadable
+
+
+class _ErrorBody(msgspec.Struct):
+    error: str
+    message: str = ""
+
+
+def failure(status: int, body: bytes) -> RefusedError | UnknownOutcomeError:
+    """Class an answer that is no success, as `faults.md` section 1 does: what it does not list is unknown."""
+    try:
+        answer = msgspec.json.decode(body, type=_ErrorBody)
+    except (msgspec.DecodeError, ValueError):
+        return UnknownOutcomeError(f"HTTP {status} without a code of the venue")
+    if answer.error and (400 <= status < 500 or answer.error in _MODE_REFUSALS):
+        return RefusedError(status, answer.error, answer.message)
+    return UnknownOutcomeError(f"HTTP {status} {answer.error}: {answer.message}")
+
+
+def system_time() -> Request[SystemTime]:
+    return Request(method="GET", path="/system/time", answer=SystemTime)
+
+
+def system_config() -> Request[SystemConfig]:
+    return Request(method="GET", path="/system/config", answer=SystemConfig)
+
+
+def onboarding(
+    *, account: str, ethereum_account: str, public_key: str, signature: str
+) -> Request[EmptyAnswer]:
+    """Register the account; it may be repeated (protocol reference 2.2)."""
+    return Request(
+        method="POST",
+        path="/onboarding",
+        answer=EmptyAnswer,
+        headers={
+            "PARADEX-ETHEREUM-ACCOUNT": ethereum_account,
+            "PARADEX-STARKNET-ACCOUNT": account,
+            "PARADEX-STARKNET-SIGNATURE": signature,
+        },
+        body=_json({"public_key": public_key}),
+    )
+
+
+def auth(
+    *, account: str, public_key: str, signature: str, timestamp_s: int, expiration_s: int
+) -> Request[Jwt]:
+    """Ask for a token. The form with the key in its path serves main keys and subkeys (2.2)."""
+    return Request(
+        method="POST",
+        path=f"/auth/{public_key}",
+        answer=Jwt,
+        headers={
+            "PARADEX-STARKNET-ACCOUNT": account,
+            "PARADEX-STARKNET-SIGNATURE": signature,
+            "PARADEX-TIMESTAMP": str(timestamp_s),
+            "PARADEX-SIGNATURE-EXPIRATION": str(expiration_s),
+        },
+        secret=True,
+    )
+
+
+def markets() -> Request[MarketsAnswer]:
+    return Request(method="GET", path="/markets", answer=MarketsAnswer)
+
+
+def bbo(market: str) -> Request[Bbo]:
+    return Request(method="GET", path=f"/bbo/{_segment(market)}", answer=Bbo)
+
+
+def create_order(
+    order: Order, *, signature: str, signature_timestamp: int, recv_window: int
+) -> Request[OrderReport]:
+    """Send ``order``. ``signature_timestamp`` and ``recv_window`` are in ms (protocol reference 3.2)."""
+    return Request(
+        method="POST",
+        path="/orders",
+        answer=OrderReport,
+        body=_json(
+            {
+                "market": order.market,
+                "side": order.side,
+                "type": order.type,
+                "size": render(order.size),
+                "price": render(order.price),
+                "instruction": order.instruction,
+                "client_id": order.client_id,
+                "recv_window": recv_window,
+                "signature": signature,
+                "signature_timestamp": signature_timestamp,
+            }
+        ),
+    )
+
+
+def open_orders() -> Request[OrdersAnswer]:
+    return Request(method="GET", path="/orders", answer=OrdersAnswer)
+
+
+def cancel_order(order_id: str) -> Request[EmptyAnswer]:
+    return Request(method="DELETE", path=f"/orders/{_segment(order_id)}", answer=EmptyAnswer)
+
+
+def cancel_by_client_id(client_id: str, *, market: str) -> Request[EmptyAnswer]:
+    """Cancel an order whose id we were never told. The market makes it faster (protocol reference 3.1)."""
+    path = f"/orders/by_client_id/{_segment(client_id)}?{urlencode({'market': market})}"
+    return Request(method="DELETE", path=path, answer=EmptyAnswer)
+
+
+def order_history(client_id: str, *, market: str) -> Request[OrderPage]:
+    """The only place where a closed order is found by its client id (protocol reference 3.1)."""
+    query = urlencode({"client_id": client_id, "market": market})
+    return Request(method="GET", path=f"/orders-history?{query}", answer=OrderPage)
+
+
+def read_market(answer: MarketsAnswer, symbol: str) -> Market | None:
+    """The rules of one market out of the venue's list, or None where it is not in it.
+
+    Raises:
+        ValueError: a number in it cannot be read.
+    """
+    for market in answer.results:
+        if market.symbol == symbol:
+            return Market(
+                symbol=symbol,
+                price_tick=parse(market.price_tick_size),
+                size_step=parse(market.order_size_increment),
+                min_notional=parse(market.min_notional),
+                max_order_size=parse(market.max_order_size),
+            )
+    return None
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(value)

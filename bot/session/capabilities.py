@@ -1,0 +1,214 @@
+"""What the connection's life hands over: who holds one of these may act with it, and nobody else can.
+
+All are made by the ``open_*`` functions here and die with their scope.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from itertools import count
+from typing import Any, TypeVar
+
+import attrs
+import trio
+
+from bot.core.capability import Capability
+from bot.core.errors import NotSentError, RefusedError, SessionGoneError
+from bot.link.http import Answer, Http, HttpCounters, Lane, Reservation
+from bot.link.websocket import WebSocket
+from bot.paradex import rpc
+from bot.paradex.answers import SystemTime
+from bot.paradex.rest import Request
+
+T = TypeVar("T")
+
+
+class Rest(metaclass=Capability):
+    """Requests that need no account. Login holds it."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    @property
+    def counters(self) -> HttpCounters:
+        return self._http.counters
+
+    async def call(self, request: Request[T]) -> Answer[T]:
+        """Send ``request`` in the housekeeping lane. Raises what `Reservation.send` does."""
+        async with self._http.reserve(Lane.HOUSEKEEPING) as reservation:
+            return await reservation.send(request)
+
+    async def warm_up(self, request: Request[SystemTime]) -> list[Answer[SystemTime]]:
+        """Open every connection that is closed, by sending ``request`` over it."""
+        return await self._http.warm_up(request)
+
+    async def connection_needs_warming(self) -> None:
+        await self._http.connection_needs_warming()
+
+
+def open_rest(http: Http) -> Rest:
+    return Rest._mint(http)  # noqa: SLF001 - the minting module
+
+
+@attrs.frozen
+class Token:
+    """What the venue gave for a signature. ``expires_at`` in trio time."""
+
+    text: str = attrs.field(repr=False)
+    expires_at: float
+    lifetime: float
+    """Seconds from when it was given."""
+
+
+class AuthedRest(metaclass=Capability):
+    """Requests in the account's name. It outlives every generation of the WebSocket.
+
+    Executor and reconciler hold it; login, which renews its token, holds the `TokenKeeper` beside it.
+    """
+
+    def __init__(self, http: Http, keeper: "TokenKeeper") -> None:
+        self._http = http
+        self._keeper = keeper
+
+    @property
+    def token(self) -> Token:
+        return self._keeper.token
+
+    def token_refused(self) -> None:
+        """Somebody else, such as the WebSocket, heard that the current token is no good: have another made."""
+        self._keeper.refused(self._keeper.token)
+
+    async def call(self, request: Request[T]) -> Answer[T]:
+        """Send ``request`` in the housekeeping lane. Raises what `AuthedReservation.send` does."""
+        async with self._http.reserve(Lane.HOUSEKEEPING) as reservation:
+            return await AuthedReservation(reservation, self._keeper).send(request)
+
+    @asynccontextmanager
+    async def reserve_order_lane(self) -> AsyncIterator["AuthedReservation"]:
+        """Wait for a turn among the orders, and hold the freshest connection."""
+        async with self._http.reserve(Lane.ORDERS) as reservation:
+            yield AuthedReservation(reservation, self._keeper)
+
+
+@attrs.frozen
+class AuthedReservation:
+    """A turn in a lane, in the account's name."""
+
+    _reservation: Reservation
+    _keeper: "TokenKeeper"
+
+    async def send(self, request: Request[T]) -> Answer[T]:
+        """Send ``request`` once, with the current token.
+
+        Raises:
+            NotSentError, RefusedError, UnknownOutcomeError: as `Reservation.send`; an expired token is not
+                tried, and a 401 has the token renewed at once.
+        """
+        token = self._keeper.token
+        if trio.current_time() >= token.expires_at:
+            raise NotSentError("the token has expired, and its renewal has not succeeded yet")
+        headers = {"Authorization": f"Bearer {token.text}", **request.headers}
+        try:
+            return await self._reservation.send(attrs.evolve(request, headers=headers))
+        except RefusedError as refused:
+            if refused.status == 401:
+                self._keeper.refused(token)
+            raise
+
+
+class TokenKeeper:
+    """Holds the current token for every `AuthedRest`, and wakes whoever renews it. Login owns it."""
+
+    def __init__(self, token: Token) -> None:
+        self.token = token
+        self._refused = trio.Event()
+
+    def renewed(self, token: Token) -> None:
+        self.token = token
+        self._refused = trio.Event()
+
+    def refused(self, token: Token) -> None:
+        """The venue no longer takes ``token``: have another made, unless that happened already."""
+        if token is self.token:
+            self._refused.set()
+
+    async def wait_refused(self) -> None:
+        await self._refused.wait()
+
+
+def open_authed_rest(http: Http, keeper: TokenKeeper) -> AuthedRest:
+    return AuthedRest._mint(http, keeper)  # noqa: SLF001 - the minting module
+
+
+class Stream(metaclass=Capability):
+    """One WebSocket of one generation: requests over it, and the replies to them."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+        self._ids = count(1)
+        self._waiting: dict[int | str, _PendingReply] = {}
+
+    async def call(self, method: str, params: dict[str, Any]) -> None:
+        """Send a request and wait for its reply: for ever, so the caller owns the deadline.
+
+        Raises:
+            RefusedError, UnknownOutcomeError: the reply is an error.
+            StreamClosedError: the connection ended first.
+        """
+        request_id = next(self._ids)
+        pending = self._waiting[request_id] = _PendingReply()
+        try:
+            await self._websocket.send(rpc.request(request_id, method, params))
+            await pending.arrived.wait()
+        finally:
+            del self._waiting[request_id]
+        if pending.reply is not None and pending.reply.error is not None:
+            raise pending.reply.error
+
+    def replied(self, reply: rpc.Reply) -> bool:
+        """Hand over a reply; False if nobody waits for it."""
+        pending = self._waiting.get(reply.id)
+        if pending is None:
+            return False
+        pending.reply = reply
+        pending.arrived.set()
+        return True
+
+
+@attrs.define(eq=False)
+class _PendingReply:
+    arrived: trio.Event = attrs.field(factory=trio.Event)
+    reply: rpc.Reply | None = None
+
+
+def open_stream(websocket: WebSocket) -> Stream:
+    return Stream._mint(websocket)  # noqa: SLF001 - the minting module
+
+
+class Session(metaclass=Capability):
+    """The permit for new orders: a generation of the WebSocket that is subscribed and reconciled."""
+
+    def __init__(self, generation: int) -> None:
+        self.generation = generation
+        self._alive = True
+
+    def check(self) -> None:
+        """Raise `SessionGoneError` once the generation has died."""
+        if not self._alive:
+            raise SessionGoneError(f"session {self.generation} is gone")
+
+    @property
+    def is_alive(self) -> bool:
+        return self._alive
+
+    def _die(self) -> None:
+        self._alive = False
+
+
+@contextmanager
+def open_session(generation: int) -> Iterator[Session]:
+    """Make the permit; it is void when the block ends, however it ends."""
+    session = Session._mint(generation)  # noqa: SLF001 - the minting module
+    try:
+        yield session
+    finally:
+        session._die()  # noqa: SLF001 - the minting module

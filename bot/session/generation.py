@@ -1,0 +1,144 @@
+"""Generations of the WebSocket: each lives in a nursery that dies whole, and nothing of it survives into the next."""
+
+import ssl
+from collections import deque
+
+import attrs
+import trio
+from loguru import logger
+
+from bot.core.clock import Clock
+from bot.core.errors import RefusedError, StreamClosedError
+from bot.core.tape import Tape
+from bot.link.websocket import StreamSettings, WebSocket, open_websocket
+from bot.paradex import rest, rpc
+from bot.session.capabilities import AuthedRest, Session, Stream, open_session, open_stream
+from bot.session.inbox import Inbox, OpenOrdersListed, OrderReported, SessionLost, SessionOpened
+from bot.session.supervise import TaskStatus
+
+ESTABLISH_DEADLINE = 10.0
+"""Seconds from the open connection to the last subscription's reply."""
+
+UNREADABLE_PER_MINUTE = 10
+"""Frames that make no sense; with this many in a minute the connection is given up (`faults.md` section 2)."""
+
+BEARER_REFUSALS = frozenset({40110, 40111})
+"""Codes that ask for another token (protocol reference 4.2)."""
+
+
+@attrs.define(eq=False, kw_only=True)
+class Generations:
+    """Makes generation 1, 2, 3 … of the WebSocket, one `run` each."""
+
+    url: str
+    tls: ssl.SSLContext
+    settings: StreamSettings
+    markets: tuple[str, ...]
+    authed: AuthedRest
+    inbox: Inbox
+    clock: Clock
+    tape: Tape
+    wanted_ns: int
+    """Since when a session is wanted, by the monotonic clock: the start, later the loss of the one before."""
+
+    closing: trio.Event = attrs.field(factory=trio.Event)
+    """Set it to end the generation that lives with a close code of 1000, and all of this with it."""
+
+    count: int = 0
+    """How many became ready."""
+
+    ready_ms: float | None = None
+    """How long the first one took from `wanted_ns`."""
+
+    async def run(self, task_status: TaskStatus[Session]) -> None:
+        """Open, authenticate, subscribe, take stock, and then serve until the connection dies or `closing`.
+
+        Raises, perhaps in groups:
+            NotSentError, StreamClosedError, RefusedError, UnknownOutcomeError: another generation may do better.
+        """
+        async with open_websocket(self.url, self.tls, self.settings, self.tape) as websocket:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(cancel_when, self.closing, nursery.cancel_scope)
+                stream = open_stream(websocket)
+                nursery.start_soon(self._read, websocket, stream)
+                nursery.start_soon(self._heartbeat, websocket)
+                await self._establish(stream)
+                await self._serve(task_status)
+            await websocket.close()
+            logger.info("[STOP] Paradex WebSocket closed")
+
+    async def _establish(self, stream: Stream) -> None:
+        with trio.move_on_after(ESTABLISH_DEADLINE) as deadline:
+            try:
+                await stream.call("auth", {"bearer": self.authed.token.text})
+            except RefusedError as refused:
+                if refused.status in BEARER_REFUSALS:
+                    self.authed.token_refused()
+                raise
+            for market in self.markets:
+                channel = rpc.orders_channel(market)
+                await stream.call("subscribe", {"channel": channel})
+                logger.info("[INIT] Paradex WebSocket subscribed: {}", channel)
+        if deadline.cancelled_caught:
+            raise StreamClosedError(1006, f"not subscribed within {ESTABLISH_DEADLINE:g} s")
+
+    async def _serve(self, task_status: TaskStatus[Session]) -> None:
+        # Subscribed before the list is asked for: what changes in between is in both, and in neither never.
+        await self.inbox.send(await list_open_orders(self.authed, self.clock))
+        generation = self.count + 1
+        with open_session(generation) as session:
+            try:
+                await self.inbox.send(SessionOpened(session))
+                elapsed_ms = (self.clock.monotonic_ns() - self.wanted_ns) / 1e6
+                self.count = generation
+                if self.ready_ms is None:
+                    self.ready_ms = elapsed_ms
+                logger.info("[INIT] Paradex session {} ready in {:.0f} ms", generation, elapsed_ms)
+                task_status.started(session)
+                await trio.sleep_forever()
+            finally:
+                self.wanted_ns = self.clock.monotonic_ns()
+                self.inbox.send_nowait(SessionLost(generation, "the connection ended"))
+
+    async def _read(self, websocket: WebSocket, stream: Stream) -> None:
+        unreadable: deque[float] = deque(maxlen=UNREADABLE_PER_MINUTE)
+        while True:
+            frame = await websocket.receive()
+            try:
+                message = rpc.read(frame)
+            except rpc.UnreadableFrameError as error:
+                logger.warning("[WS] Paradex frame set aside: {}", error)
+                unreadable.append(trio.current_time())
+                if len(unreadable) == UNREADABLE_PER_MINUTE and unreadable[-1] - unreadable[0] < 60:
+                    raise StreamClosedError(
+                        1006, f"{UNREADABLE_PER_MINUTE} unreadable frames in a minute"
+                    ) from error
+                continue
+            match message:
+                case rpc.Reply():
+                    if not stream.replied(message):
+                        logger.warning("[WS] Paradex reply that nobody asked for: {}", message)
+                case rpc.OrderUpdate():
+                    await self.inbox.send(OrderReported(self.count + 1, message.report))
+                case rpc.OtherUpdate():
+                    logger.debug("[WS] Paradex data of a channel not subscribed: {}", message.channel)
+
+    async def _heartbeat(self, websocket: WebSocket) -> None:
+        while True:
+            await trio.sleep(self.settings.ping_interval)
+            with trio.move_on_after(self.settings.ping_deadline) as deadline:
+                await websocket.ping()
+            if deadline.cancelled_caught:
+                raise StreamClosedError(1006, f"no pong within {self.settings.ping_deadline:g} s")
+
+
+async def list_open_orders(authed: AuthedRest, clock: Clock) -> OpenOrdersListed:
+    """Ask for all open orders of the account. Raises what `AuthedRest.call` does."""
+    requested_ns = clock.monotonic_ns()
+    answer = await authed.call(rest.open_orders())
+    return OpenOrdersListed(requested_ns, tuple(answer.value.results))
+
+
+async def cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()

@@ -1,0 +1,193 @@
+"""Login: warm connections, the venue's clock, an onboarded account and a token, and all of them kept so."""
+
+import random
+
+import attrs
+import trio
+from loguru import logger
+
+from bot.core.errors import FatalError, NotSentError, RefusedError, UnknownOutcomeError
+from bot.link.clock import VenueClock
+from bot.link.http import Answer, Http
+from bot.link.signer import Signer, open_signer
+from bot.paradex import rest
+from bot.paradex.address import AccountClasses, from_hex
+from bot.paradex.answers import SystemTime
+from bot.paradex.jwt import lifetime
+from bot.session.capabilities import AuthedRest, Rest, Token, TokenKeeper, open_authed_rest, open_rest
+from bot.session.supervise import Backoff, TaskStatus
+
+REFRESH_AT = 0.6
+"""The part of its life after which a token is renewed (`faults.md` section 2)."""
+
+SIGNATURE_LIFE_S = 600
+"""How long the venue may take a login's signature for valid; it would allow a week (protocol reference 2.2)."""
+
+CREDENTIAL_REFUSALS = frozenset(
+    {
+        "INVALID_STARKNET_SIGNATURE",
+        "STARKNET_SIGNATURE_VERIFICATION_FAILED",
+        "INVALID_STARKNET_ADDRESS",
+        "PUBLIC_KEY_INVALID",
+        "INVALID_SUBKEY",
+        "ACCOUNT_NOT_FOUND",
+        "IP_NOT_ALLOWED",
+        "GEO_IP_BLOCK",
+        "UNAUTHORIZED_ETHEREUM_ADDRESS",
+        "ETHEREUM_ADDRESS_BLOCKED",
+    }
+)
+"""Codes after which the same key will be refused again (protocol reference 3.7)."""
+
+
+@attrs.frozen(kw_only=True)
+class Identity:
+    """Who logs in. ``address`` is empty where it follows from the key; a subkey names its main account's."""
+
+    private_key: str = attrs.field(repr=False)
+    address: str = ""
+    ethereum_address: str = ""
+    """What the account is onboarded with, where the venue does not know it yet; empty: it is not onboarded."""
+
+
+@attrs.frozen
+class LoggedIn:
+    """What a login hands over."""
+
+    authed: AuthedRest
+    signer: Signer
+
+
+@attrs.frozen(kw_only=True)
+class Login:
+    """One login, kept alive until it is cancelled."""
+
+    http: Http
+    identity: Identity
+    clock: VenueClock
+    rng: random.Random
+
+    async def run(self, task_status: TaskStatus[LoggedIn]) -> None:
+        """Log in, hand over, and keep token and connections fresh.
+
+        Raises:
+            FatalError: the venue refuses the credentials.
+            NotSentError, RefusedError, UnknownOutcomeError: another try may succeed.
+        """
+        plain = open_rest(self.http)
+        await plain.warm_up(rest.system_time())
+        # The first answers took a handshake each, which says nothing of the way; this one measures.
+        measure(self.clock, await plain.call(rest.system_time()))
+        logger.info("[INIT] Paradex HTTP connection pool warmed up")
+        config = (await plain.call(rest.system_config())).value
+        signer = open_signer(
+            private_key=self.identity.private_key,
+            chain_id=config.starknet_chain_id,
+            account=self.identity.address
+            or AccountClasses(
+                proxy=from_hex(config.paraclear_account_proxy_hash),
+                account=from_hex(config.paraclear_account_hash),
+            ),
+        )
+        keeper = TokenKeeper(await self._first_token(plain, signer))
+        logger.info(
+            "[INIT] Paradex authenticated: account={}, token expires in {:.0f}s",
+            signer.account,
+            keeper.token.lifetime,
+        )
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(keep_token, self, plain, signer, keeper)
+            nursery.start_soon(keep_warm, plain, self.clock, self.rng)
+            task_status.started(LoggedIn(open_authed_rest(self.http, keeper), signer))
+
+    async def _first_token(self, plain: Rest, signer: Signer) -> Token:
+        try:
+            return await self.authenticate(plain, signer)
+        except RefusedError as refused:
+            _check_credentials(refused)
+            if refused.code != "NOT_ONBOARDED":
+                raise
+        if not self.identity.ethereum_address:
+            raise FatalError(
+                f"the venue does not know the account {signer.account}: open it once on the venue's page, "
+                "or name its Ethereum address in [account] ethereum_address"
+            )
+        try:
+            await plain.call(
+                rest.onboarding(
+                    account=signer.account,
+                    ethereum_account=self.identity.ethereum_address,
+                    public_key=signer.public_key,
+                    signature=signer.sign_onboarding().wire(),
+                )
+            )
+            logger.info("[INIT] Paradex account onboarded: account={}", signer.account)
+            return await self.authenticate(plain, signer)
+        except RefusedError as refused:
+            _check_credentials(refused)
+            raise
+
+    async def authenticate(self, plain: Rest, signer: Signer) -> Token:
+        """Ask for a token. Raises what `Rest.call` does."""
+        timestamp_s = self.clock.now_ms() // 1000
+        expiration_s = timestamp_s + SIGNATURE_LIFE_S
+        signature = signer.sign_auth(timestamp_s=timestamp_s, expiration_s=expiration_s)
+        answer = await plain.call(
+            rest.auth(
+                account=signer.account,
+                public_key=signer.public_key,
+                signature=signature.wire(),
+                timestamp_s=timestamp_s,
+                expiration_s=expiration_s,
+            )
+        )
+        life = lifetime(answer.value.jwt_token)
+        return Token(answer.value.jwt_token, trio.current_time() + life, life)
+
+
+async def keep_token(login: Login, plain: Rest, signer: Signer, keeper: TokenKeeper) -> None:
+    """Renew the token at 60 % of its life, or when the venue refuses it; try until that succeeds.
+
+    While the old token lives a failure only costs another try. A refusal of the credentials is believed
+    once there is no token left that contradicts it.
+    """
+    while True:
+        token = keeper.token
+        with trio.move_on_at(token.expires_at - (1 - REFRESH_AT) * token.lifetime):
+            await keeper.wait_refused()
+        backoff = Backoff(login.rng)
+        while keeper.token is token:
+            try:
+                keeper.renewed(await login.authenticate(plain, signer))
+                logger.debug("[AUTH] Paradex token renewed")
+            except (NotSentError, RefusedError, UnknownOutcomeError) as failure:
+                if isinstance(failure, RefusedError) and trio.current_time() >= token.expires_at:
+                    _check_credentials(failure)
+                delay = backoff.next_delay()
+                logger.warning("[AUTH] Paradex token not renewed ({}), next try in {:.1f} s", failure, delay)
+                await trio.sleep(delay)
+
+
+async def keep_warm(plain: Rest, clock: VenueClock, rng: random.Random) -> None:
+    """Touch each idle connection before the venue hangs up on it, one at a time, and reopen closed ones."""
+    backoff = Backoff(rng)
+    while True:
+        await plain.connection_needs_warming()
+        try:
+            measure(clock, await plain.call(rest.system_time()))
+            backoff.succeeded()
+        except (NotSentError, RefusedError, UnknownOutcomeError) as failure:
+            delay = backoff.next_delay()
+            logger.warning("[HTTP] Paradex connection not warmed ({}), next try in {:.1f} s", failure, delay)
+            await trio.sleep(delay)
+
+
+def measure(clock: VenueClock, answer: Answer[SystemTime]) -> None:
+    """Set the venue's clock by an answer, unless a handshake blurs how long it was on its way."""
+    if answer.reused:
+        clock.measured(server_time_ms=int(answer.value.server_time), elapsed_ns=answer.elapsed_ns)
+
+
+def _check_credentials(refused: RefusedError) -> None:
+    if refused.code in CREDENTIAL_REFUSALS:
+        raise FatalError(f"the venue refuses the credentials: {refused}") from refused
