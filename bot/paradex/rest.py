@@ -20,6 +20,7 @@ from bot.paradex.answers import (
     Bbo,
     EmptyAnswer,
     Jwt,
+    MarketInfo,
     MarketsAnswer,
     OrderPage,
     OrderReport,
@@ -175,22 +176,15 @@ def order_history(client_id: str, *, market: str) -> Request[OrderPage]:
     return Request(method="GET", path=f"/orders-history?{query}", answer=OrderPage)
 
 
-def read_market(answer: MarketsAnswer, symbol: str) -> Market | None:
-    """The rules of one market out of the venue's list, or None where it is not in it.
-
-    Raises:
-        ValueError: a number in it cannot be read.
-    """
-    for market in answer.results:
-        if market.symbol == symbol:
-            return Market(
-                symbol=symbol,
-                price_tick=parse(market.price_tick_size),
-                size_step=parse(market.order_size_increment),
-                min_notional=parse(market.min_notional),
-                max_order_size=parse(market.max_order_size),
-            )
-    return None
+def read_market(info: MarketInfo) -> Market:
+    """The rules of a market. Raises ValueError where a number cannot be read."""
+    return Market(
+        symbol=info.symbol,
+        price_tick=parse(info.price_tick_size),
+        size_step=parse(info.order_size_increment),
+        min_notional=parse(info.min_notional),
+        max_order_size=parse(info.max_order_size),
+    )
 
 
 def _segment(text: str) -> str:

@@ -2,6 +2,8 @@
 
 import ssl
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 
 import attrs
 import trio
@@ -50,7 +52,7 @@ class Generations:
     ready_ms: float | None = None
     """How long the first one took from `wanted_ns`."""
 
-    async def run(self, task_status: TaskStatus[Session]) -> None:
+    async def run(self, task_status: TaskStatus[Session]) -> None:  # noqa: ASYNC128 - _serve calls it
         """Open, authenticate, subscribe, take stock, and then serve until the connection dies or `closing`.
 
         Raises, perhaps in groups:
@@ -63,7 +65,7 @@ class Generations:
                 nursery.start_soon(self._read, websocket, stream)
                 nursery.start_soon(self._heartbeat, websocket)
                 await self._establish(stream)
-                await self._serve(task_status)
+                await self._serve(task_status.started)
             await websocket.close()
             logger.info("[STOP] Paradex WebSocket closed")
 
@@ -82,7 +84,7 @@ class Generations:
         if deadline.cancelled_caught:
             raise StreamClosedError(1006, f"not subscribed within {ESTABLISH_DEADLINE:g} s")
 
-    async def _serve(self, task_status: TaskStatus[Session]) -> None:
+    async def _serve(self, ready: Callable[[Session], None]) -> None:
         # Subscribed before the list is asked for: what changes in between is in both, and in neither never.
         await self.inbox.send(await list_open_orders(self.authed, self.clock))
         generation = self.count + 1
@@ -94,11 +96,12 @@ class Generations:
                 if self.ready_ms is None:
                     self.ready_ms = elapsed_ms
                 logger.info("[INIT] Paradex session {} ready in {:.0f} ms", generation, elapsed_ms)
-                task_status.started(session)
+                ready(session)
                 await trio.sleep_forever()
             finally:
                 self.wanted_ns = self.clock.monotonic_ns()
-                self.inbox.send_nowait(SessionLost(generation, "the connection ended"))
+                with suppress(trio.BrokenResourceError):  # at the end of the program nobody is left to tell
+                    self.inbox.send_nowait(SessionLost(generation))
 
     async def _read(self, websocket: WebSocket, stream: Stream) -> None:
         unreadable: deque[float] = deque(maxlen=UNREADABLE_PER_MINUTE)

@@ -38,7 +38,6 @@ class SessionOpened(Item):
 @attrs.frozen
 class SessionLost(Item):
     generation: int
-    reason: str
 
 
 Inbox = trio.MemorySendChannel[Item]

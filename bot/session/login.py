@@ -1,18 +1,21 @@
 """Login: warm connections, the venue's clock, an onboarded account and a token, and all of them kept so."""
 
+import difflib
 import random
+from collections.abc import Mapping
 
 import attrs
 import trio
 from loguru import logger
 
 from bot.core.errors import FatalError, NotSentError, RefusedError, UnknownOutcomeError
+from bot.core.market import Market
 from bot.link.clock import VenueClock
 from bot.link.http import Answer, Http
 from bot.link.signer import Signer, open_signer
 from bot.paradex import rest
 from bot.paradex.address import AccountClasses, from_hex
-from bot.paradex.answers import SystemTime
+from bot.paradex.answers import MarketsAnswer, SystemTime
 from bot.paradex.jwt import lifetime
 from bot.session.capabilities import AuthedRest, Rest, Token, TokenKeeper, open_authed_rest, open_rest
 from bot.session.supervise import Backoff, TaskStatus
@@ -56,6 +59,8 @@ class LoggedIn:
 
     authed: AuthedRest
     signer: Signer
+    markets: Mapping[str, Market]
+    """The rules of each market asked for, by symbol."""
 
 
 @attrs.frozen(kw_only=True)
@@ -64,6 +69,7 @@ class Login:
 
     http: Http
     identity: Identity
+    markets: tuple[str, ...]
     clock: VenueClock
     rng: random.Random
 
@@ -71,7 +77,7 @@ class Login:
         """Log in, hand over, and keep token and connections fresh.
 
         Raises:
-            FatalError: the venue refuses the credentials.
+            FatalError: the venue refuses the credentials, or has no such market.
             NotSentError, RefusedError, UnknownOutcomeError: another try may succeed.
         """
         plain = open_rest(self.http)
@@ -89,6 +95,7 @@ class Login:
                 account=from_hex(config.paraclear_account_hash),
             ),
         )
+        markets = read_markets((await plain.call(rest.markets())).value, self.markets)
         keeper = TokenKeeper(await self._first_token(plain, signer))
         logger.info(
             "[INIT] Paradex authenticated: account={}, token expires in {:.0f}s",
@@ -98,7 +105,7 @@ class Login:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keep_token, self, plain, signer, keeper)
             nursery.start_soon(keep_warm, plain, self.clock, self.rng)
-            task_status.started(LoggedIn(open_authed_rest(self.http, keeper), signer))
+            task_status.started(LoggedIn(open_authed_rest(self.http, keeper), signer, markets))
 
     async def _first_token(self, plain: Rest, signer: Signer) -> Token:
         try:
@@ -180,6 +187,17 @@ async def keep_warm(plain: Rest, clock: VenueClock, rng: random.Random) -> None:
             delay = backoff.next_delay()
             logger.warning("[HTTP] Paradex connection not warmed ({}), next try in {:.1f} s", failure, delay)
             await trio.sleep(delay)
+
+
+def read_markets(answer: MarketsAnswer, symbols: tuple[str, ...]) -> dict[str, Market]:
+    """The rules of each market in ``symbols``. Raises FatalError for one that the venue does not have."""
+    infos = {info.symbol: info for info in answer.results}
+    for symbol in symbols:
+        if symbol not in infos:
+            near = difflib.get_close_matches(symbol, infos, n=1)
+            hint = f", the nearest name is {near[0]}" if near else ""
+            raise FatalError(f"[orders] markets: the venue has no market {symbol!r}{hint}")
+    return {symbol: rest.read_market(infos[symbol]) for symbol in symbols}
 
 
 def measure(clock: VenueClock, answer: Answer[SystemTime]) -> None:

@@ -2,8 +2,20 @@
 
 import attrs
 
-from bot.core.fixed import SCALE, Fixed
+from bot.core.errors import SessionGoneError
+from bot.core.fixed import SCALE, Fixed, multiply
+from bot.core.order import Instruction, Side, State
 from bot.core.setting import setting
+from bot.trading.strategy import (
+    Event,
+    OrderChanged,
+    Quote,
+    QuoteFailed,
+    TimerElapsed,
+    TradingOpened,
+    TradingPaused,
+)
+from bot.trading.trader import Trader
 
 
 @attrs.frozen
@@ -21,3 +33,53 @@ class ProbeSettings:
     pause: float = setting(
         1.0, "rest between one order's end and the next", at_least=0, at_most=3600, unit="seconds"
     )
+
+
+@attrs.define
+class Probe:
+    """Quote, place, wait for OPEN, cancel, wait for CLOSED, pause, and again. One order at a time."""
+
+    _settings: ProbeSettings
+    _market: str
+    _busy: bool = False
+    """A quote, an order or a pause is under way; whatever ends it begins the next round."""
+
+    def on_event(self, event: Event, trader: Trader) -> None:
+        match event:
+            case TradingOpened():
+                if not self._busy:
+                    self._begin(trader)
+            case Quote(bid=bid) if bid is not None:
+                self._place(bid, trader)
+            case Quote() | QuoteFailed():
+                self._pause(trader)
+            case OrderChanged(order):
+                if order.is_over:
+                    self._pause(trader)
+                elif order.state is State.OPEN:
+                    trader.cancel(order.client_id)
+            case TimerElapsed():
+                self._begin(trader)
+            case TradingPaused():
+                pass  # an order on its way is resolved by the manager; a new round waits for a session by itself
+
+    def _begin(self, trader: Trader) -> None:
+        self._busy = True
+        trader.ask_quote(self._market)
+
+    def _place(self, bid: int, trader: Trader) -> None:
+        tick = trader.market(self._market).price_tick
+        price = multiply(bid, SCALE - self._settings.distance) // tick * tick
+        try:
+            trader.place(
+                self._market,
+                Side.BUY,
+                size=self._settings.size,
+                price=price,
+                instruction=Instruction.POST_ONLY,
+            )
+        except SessionGoneError:
+            self._pause(trader)
+
+    def _pause(self, trader: Trader) -> None:
+        trader.set_timer(self._settings.pause)

@@ -1,0 +1,39 @@
+"""Why and since when the bot is stopping. Signals and fatal errors set it, everyone reads it."""
+
+import trio
+
+from bot.core.errors import NotSentError
+
+
+class Stop:
+    """Set once; the first reason stays."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self._asked = trio.Event()
+        self._hurry = trio.Event()
+
+    @property
+    def is_asked(self) -> bool:
+        return self._asked.is_set()
+
+    def ask(self, reason: str) -> None:
+        """Begin to stop. Asked again, it changes nothing."""
+        if not self._asked.is_set():
+            self.reason = reason
+            self._asked.set()
+
+    def hurry(self) -> None:
+        """Stop waiting for a clean end: somebody asked a second time, and meant it."""
+        self._hurry.set()
+
+    def refuse_new_orders(self) -> None:
+        """Raise `NotSentError` once the bot is stopping."""
+        if self.is_asked:
+            raise NotSentError(f"the bot is stopping: {self.reason}")
+
+    async def wait_asked(self) -> None:
+        await self._asked.wait()
+
+    async def wait_hurry(self) -> None:
+        await self._hurry.wait()

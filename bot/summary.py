@@ -1,0 +1,77 @@
+"""What a run came to: the table that is printed at its end, and the JSON for ``--summary``."""
+
+from typing import Any
+
+import attrs
+import msgspec
+
+from bot.core.order import Order
+from bot.link.http import HttpCounters
+from bot.trading.ledger import OrderCounts, OrderLatencies
+
+
+@attrs.frozen(kw_only=True)
+class Summary:
+    """A run, counted. Latencies in ms, as `bot.core.latency.Latencies.summary_ms` gives them."""
+
+    environment: str
+    exit_reason: str
+    generations: int = 0
+    alarms: list[str] = attrs.field(factory=list)
+    ready_ms: float | None = None
+    orders: OrderCounts = attrs.field(factory=OrderCounts)
+    unresolved: list[Order] = attrs.field(factory=list)
+    http: HttpCounters = attrs.field(factory=HttpCounters)
+    latencies: OrderLatencies = attrs.field(factory=OrderLatencies)
+
+    @property
+    def exit_code(self) -> int:
+        """0 for a clean end, 4 if orders are left whose end nobody knows."""
+        return 4 if self.unresolved else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "environment": self.environment,
+            "exit_reason": self.exit_reason,
+            "generations": self.generations,
+            "alarms": self.alarms,
+            "ready_ms": None if self.ready_ms is None else round(self.ready_ms, 3),
+            "orders": attrs.asdict(self.orders) | {"unresolved": len(self.unresolved)},
+            "http": attrs.asdict(self.http),
+            "latency_ms": {
+                name: getattr(self.latencies, name).summary_ms() for name in ("sign", "request", "confirm")
+            },
+        }
+
+    def to_json(self) -> bytes:
+        return msgspec.json.format(msgspec.json.encode(self.to_dict()), indent=2) + b"\n"
+
+    def to_table(self) -> str:
+        """The same for people, in a fixed width."""
+        report = self.to_dict()
+        lines = [
+            f"Paradex {self.environment}: stopped by {self.exit_reason}",
+            "",
+            "orders      " + "  ".join(f"{name} {count}" for name, count in report["orders"].items()),
+            (
+                f"http        handshakes {self.http.connections_opened}  requests {self.http.requests}  "
+                f"reused {self.http.reused}  orders on a cold connection {self.http.order_requests_cold}"
+            ),
+            f"sessions    {self.generations}" + (f"  first ready after {self.ready_ms:.0f} ms" if self.ready_ms else ""),
+            "",
+            f"{'latency, ms':<12}{'count':>8}{'p50':>10}{'p90':>10}{'p99':>10}{'max':>10}",
+        ]
+        for name, figures in report["latency_ms"].items():
+            cells = (figures[key] for key in ("p50", "p90", "p99", "max"))
+            lines.append(
+                f"{name:<12}{figures['count']:>8}"
+                + "".join("         –" if cell is None else f"{cell:>10.3f}" for cell in cells)
+            )
+        lines += ["", *(f"ALARM       {alarm}" for alarm in self.alarms)]
+        lines += [f"UNRESOLVED  {describe(order)}" for order in self.unresolved]
+        return "\n".join(lines).rstrip() + "\n"
+
+
+def describe(order: Order) -> str:
+    """One order, named so that a person finds it at the venue."""
+    return f"client_id={order.client_id}, id={order.venue_id or 'unknown'}, {order.market}, {order.state}"

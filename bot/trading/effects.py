@@ -1,0 +1,117 @@
+"""What comes out of a step of the order manager, and what it hears of it later.
+
+Effects are decisions: requests to send and timers to set. The executor carries them out, and reports each as
+an item of the ordered stream.
+"""
+
+import attrs
+
+from bot.core.errors import NotSentError, RefusedError, UnknownOutcomeError
+from bot.core.order import Order
+from bot.paradex.answers import Bbo, OrderReport
+from bot.session.capabilities import Session
+from bot.session.inbox import Item
+
+Failure = NotSentError | RefusedError | UnknownOutcomeError
+"""The three ways in which a request can fail."""
+
+
+@attrs.frozen
+class Effect:
+    """Something that has been decided."""
+
+
+@attrs.frozen
+class PlaceOrder(Effect):
+    """Send the order once, if ``session`` still lives when its turn comes."""
+
+    order: Order
+    session: Session
+
+
+@attrs.frozen
+class CancelOrder(Effect):
+    """Ask the venue to cancel: by its id, or where that is not known by ours."""
+
+    order: Order
+
+
+@attrs.frozen
+class LookUpOrder(Effect):
+    """Ask the venue what became of the order: among the open ones, then in the history."""
+
+    order: Order
+
+
+@attrs.frozen
+class FetchBbo(Effect):
+    market: str
+
+
+@attrs.frozen
+class Timer:
+    """Why to wake. ``purpose`` is ``strategy``, ``look up`` or ``cancel``; ``subject`` a number or a client id."""
+
+    purpose: str
+    subject: str
+
+
+@attrs.frozen
+class SetTimer(Effect):
+    timer: Timer
+    seconds: float
+
+
+@attrs.frozen
+class SendStarted(Item):
+    """Signed, and about to leave."""
+
+    client_id: str
+    signature_timestamp: int
+    """Venue time, unix ms."""
+
+    sent_ns: int
+    sign_ns: int
+    """How long hash and signature took."""
+
+
+@attrs.frozen(kw_only=True)
+class SendEnded(Item):
+    """How a send ended. ``result`` is the venue's answer, or which of the three failures it was."""
+
+    client_id: str
+    result: OrderReport | Failure
+    reused: bool = False
+    request_ns: int = 0
+
+
+@attrs.frozen
+class CancelEnded(Item):
+    """``failure`` is None for an answer that the cancel is queued; the order is not closed by that."""
+
+    client_id: str
+    failure: Failure | None
+
+
+@attrs.frozen
+class LookedUp(Item):
+    """What a look-up found: a report, nothing (None), or that it failed itself."""
+
+    client_id: str
+    result: OrderReport | Failure | None
+
+
+@attrs.frozen
+class BboFetched(Item):
+    market: str
+    result: Bbo | Failure
+
+
+@attrs.frozen
+class TimerFired(Item):
+    timer: Timer
+
+
+@attrs.frozen
+class StopAsked(Item):
+    """Cancel every order of ours."""

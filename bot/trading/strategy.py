@@ -1,0 +1,64 @@
+"""What a strategy is: a synchronous handler of events, called inside the order manager's step.
+
+It must not await, block, read a clock or roll dice: then the same stream of events gives the same decisions,
+and a recorded session can be replayed.
+"""
+
+from typing import Protocol
+
+import attrs
+
+from bot.core.order import Order
+from bot.trading.trader import Trader
+
+
+@attrs.frozen
+class TradingOpened:
+    """A session is ready: new orders are taken. Each generation of the WebSocket opens trading once."""
+
+    generation: int
+
+
+@attrs.frozen
+class TradingPaused:
+    """The session is gone: new orders are refused until the next one. Cancels go on working."""
+
+
+@attrs.frozen
+class OrderChanged:
+    """An order of ours, as it is now."""
+
+    order: Order
+
+
+@attrs.frozen
+class Quote:
+    """Best bid and offer, asked for with `Trader.ask_quote`; units of 10⁻⁸, None for an empty side."""
+
+    market: str
+    bid: int | None
+    ask: int | None
+
+
+@attrs.frozen
+class QuoteFailed:
+    """No quote came; ``reason`` in words."""
+
+    market: str
+    reason: str
+
+
+@attrs.frozen
+class TimerElapsed:
+    """A timer set with `Trader.set_timer`."""
+
+    timer: int
+
+
+Event = TradingOpened | TradingPaused | OrderChanged | Quote | QuoteFailed | TimerElapsed
+
+
+class Strategy(Protocol):
+    def on_event(self, event: Event, trader: Trader) -> None:
+        """Decide. What ``trader`` is asked to do goes out when this returns."""
+        ...
