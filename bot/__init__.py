@@ -1,1 +1,1 @@
-"""A trading bot for the Paradex perpetuals exchange. The README's architecture section says which line belongs where."""
+"""A trading bot for the Paradex perpetuals exchange. README.md, "Architecture", says which line belongs where."""

@@ -86,7 +86,7 @@ async def trade(settings: Settings, around: Surroundings, stop: Stop) -> Summary
         )
         logged_in: LoggedIn | None = None
         with trio.CancelScope() as starting:
-            services.start_soon(cancel_on_stop, stop, starting)
+            services.start_soon(stop.cancel, starting)
             logged_in = await services.start(partial(supervise, "login", login.run, around.rng))
         if logged_in is None:
             summary = Summary(environment=settings.environment, exit_reason=stop.reason, http=http.counters)
@@ -200,8 +200,3 @@ class Work:
             http=self.http.counters,
             latencies=manager.ledger.latencies,
         )
-
-
-async def cancel_on_stop(stop: Stop, scope: trio.CancelScope) -> None:
-    await stop.wait_asked()
-    scope.cancel()

@@ -57,7 +57,8 @@ class Summary:
                 f"http        handshakes {self.http.connections_opened}  requests {self.http.requests}  "
                 f"reused {self.http.reused}  orders on a cold connection {self.http.order_requests_cold}"
             ),
-            f"sessions    {self.generations}" + (f"  first ready after {self.ready_ms:.0f} ms" if self.ready_ms else ""),
+            f"sessions    {self.generations}"
+            + (f"  first ready after {self.ready_ms:.0f} ms" if self.ready_ms else ""),
             "",
             f"{'latency, ms':<12}{'count':>8}{'p50':>10}{'p90':>10}{'p99':>10}{'max':>10}",
         ]

@@ -17,7 +17,6 @@ def setting(
     at_most: float | None = None,
     choices: Sequence[str] = (),
     unit: str = "",
-    secret: bool = False,
 ) -> Any:
     """An attrs field with a validator, and its arguments as metadata.
 
@@ -39,6 +38,5 @@ def setting(
             "at_most": at_most,
             "choices": tuple(choices),
             "unit": unit,
-            "secret": secret,
         },
     )

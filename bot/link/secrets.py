@@ -1,8 +1,20 @@
-"""Where the private key is found, and the type that never shows one."""
+"""Where the private key is found, the type that never shows one, and what removes them from text."""
+
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NoReturn, final
 
 import attrs
 
 from bot.core.setting import setting
+from bot.link.signer import CURVE_ORDER
+
+HIDDEN = "<hidden>"
+"""What is shown in place of a secret."""
 
 
 @attrs.frozen
@@ -12,6 +24,191 @@ class AccountSettings:
     address: str = setting(
         "", "account address, 0x…; empty to derive it from the key (a subkey must name it)"
     )
+    ethereum_address: str = setting(
+        "", "the account's Ethereum address, 0x…; needed once, where the venue does not know the account yet"
+    )
     key_name: str = setting("paradex-key", "file name looked for in $CREDENTIALS_DIRECTORY and /run/secrets")
     key_file: str = setting("", "file of mode 0600 that holds the private key; ~ is understood")
     key_env: str = setting("PARADEX_PRIVATE_KEY", "environment variable that holds the private key")
+
+
+@final
+class Secret:
+    """Text that only ``reveal`` shows: not repr, str, format, pickle or copy.
+
+    No attrs class, because msgspec would encode the fields of one.
+    """
+
+    __slots__ = ("__text",)
+
+    def __init__(self, text: str) -> None:
+        self.__text = text
+
+    def reveal(self) -> str:
+        """The text itself. Every call of this is a place to review."""
+        return self.__text
+
+    def __repr__(self) -> str:
+        return f"Secret({HIDDEN})"
+
+    def __str__(self) -> str:
+        return HIDDEN
+
+    def __format__(self, spec: str) -> str:
+        return format(HIDDEN, spec)
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a Secret is neither pickled nor copied")
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a Secret has no state to show")
+
+
+class KeyUnavailableError(Exception):
+    """There is no usable private key where the settings say. The message tells where and how to mend it."""
+
+
+@attrs.frozen
+class FoundKey:
+    """A private key (0x and hex digits) and the words for where it came from."""
+
+    secret: Secret
+    source: str
+
+
+def new_key() -> Secret:
+    """A fresh private key, in 1 … N-1, from the system's randomness."""
+    return Secret(hex(1 + secrets.randbelow(CURVE_ORDER - 1)))
+
+
+def find_key(
+    account: AccountSettings, environ: Mapping[str, str], *, run_secrets: Path = Path("/run/secrets")
+) -> FoundKey:
+    """The private key from the first place that has one.
+
+    These are ``$CREDENTIALS_DIRECTORY``, ``/run/secrets``, ``key_file`` and the environment variable
+    ``key_env``. What exists but cannot be used is an error: the next place might hold another account's key.
+    Whether the number is in the curve's range is the signer's to say.
+
+    Raises:
+        KeyUnavailableError: no place has a key, or the first that has one is refused.
+    """
+    for source, text in _places(account, environ, run_secrets):
+        key = text.strip()
+        if not _KEY.fullmatch(key):
+            raise KeyUnavailableError(f"{source} holds no private key: that is 0x and 1 to 64 hex digits")
+        return FoundKey(Secret(key), source)
+    looked_in = [
+        f"$CREDENTIALS_DIRECTORY/{account.key_name}",
+        str(run_secrets / account.key_name),
+        "account.key_file",
+        f"the environment variable {account.key_env}",
+    ]
+    raise KeyUnavailableError("no private key found; looked in " + ", ".join(looked_in))
+
+
+_KEY = re.compile(r"0x[0-9a-fA-F]{1,64}", re.ASCII)
+_KEY_FILE_LIMIT = 1024  # bytes; a key has 66
+
+
+def _places(
+    account: AccountSettings, environ: Mapping[str, str], run_secrets: Path
+) -> Iterator[tuple[str, str]]:
+    """``(source, text)`` of each place that has something, in order."""
+    mounted = [run_secrets]
+    if environ.get("CREDENTIALS_DIRECTORY"):
+        mounted.insert(0, Path(environ["CREDENTIALS_DIRECTORY"]))
+    for folder in mounted if account.key_name else ():
+        path = folder / account.key_name
+        try:
+            text = _read(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise KeyUnavailableError(f"{path}: {error.strerror}") from error
+        yield str(path), text
+    if account.key_file:
+        try:
+            path = Path(account.key_file).expanduser()
+            text = _read(path, private=True)
+        except OSError as error:
+            raise KeyUnavailableError(f"{path} (account.key_file): {error.strerror}") from error
+        except RuntimeError as error:  # pathlib's, for a ~user that does not exist
+            raise KeyUnavailableError(f"{account.key_file} (account.key_file): {error}") from error
+        yield str(path), text
+    if environ.get(account.key_env):
+        yield f"the environment variable {account.key_env}", environ[account.key_env]
+
+
+def _read(path: Path, *, private: bool = False) -> str:
+    """The text of a small regular file; a private one must be ours, and nobody else's to read or write.
+
+    The checks are made on the open file, so that no other can take its place in between. What mounts
+    credentials (systemd, a container) chooses owner and mode itself, so those are not judged.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not hang the start
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise KeyUnavailableError(f"{path} is not a regular file")
+        if private and status.st_uid != os.geteuid():
+            raise KeyUnavailableError(
+                f"{path} belongs to user {status.st_uid}, not to the one running the bot: chown it"
+            )
+        if private and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            mode = stat.S_IMODE(status.st_mode)
+            raise KeyUnavailableError(f"{path} has mode {mode:04o}, others may use it: chmod 600 {path}")
+        return file.read(_KEY_FILE_LIMIT).decode("ascii", "replace")
+
+
+class Redactor:
+    """Removes from any text the secrets it was told of, and whatever looks like a token or a signature.
+
+    One is made by ``app``, which hands it to everything that writes text for people or files.
+    """
+
+    def __init__(self) -> None:
+        self._forms: set[str] = set()
+        self._known: re.Pattern[str] | None = None
+
+    def register(self, secret: Secret) -> None:
+        """From now on hide this one too; a key in all its forms: decimal, hex with and without 0x or padding."""
+        self._forms |= _forms(secret.reveal())
+        longest_first = sorted(self._forms, key=len, reverse=True)
+        self._known = re.compile("|".join(longest_first), re.ASCII | re.IGNORECASE)
+
+    def redact(self, text: str) -> str:
+        """The text with each secret replaced by ``<hidden>``."""
+        if self._known is not None:
+            text = self._known.sub(HIDDEN, text)
+        return _TOKENS.sub(lambda match: (match["name"] or "") + HIDDEN, text)
+
+
+# Headers as they stand in messages, in JSON and in the repr of dicts and of lists of bytes; and tokens alone.
+_TOKENS = re.compile(
+    r"""
+    (?P<name>
+        (?i: authorization | paradex[-_]starknet[-_]signature )
+        ["'\\]* \s* [:=,] \s* (?: b?["'\\]+ )?
+        (?i: bearer\s+ | basic\s+ )?
+      | (?i: bearer\s+ ) (?= [\w.~+/=-]{16} )
+    )
+    (?: \[ [^\]\n]* \]? | [^\s"',)\]}\\]+ )
+  | eyJ [\w-]{10,} [\w.=-]*
+    """,
+    re.ASCII | re.VERBOSE,
+)
+
+# A shorter number would be hidden in the middle of others; no real key is shorter.
+_SHORT = 16  # hex digits
+
+
+def _forms(text: str) -> set[str]:
+    """Regular expressions for a secret, whatever way it is written. Without text there is nothing to hide."""
+    if not _KEY.fullmatch(text):
+        return {re.escape(text)} if text else set()
+    number = int(text, 16)
+    forms = {f"(?:0x)?0{{0,64}}{number:x}", f"{number}"}
+    if number >= 16**_SHORT:
+        return forms
+    return {rf"(?<![0-9a-z]){form}(?![0-9a-z])" for form in forms}

@@ -37,3 +37,8 @@ class Stop:
 
     async def wait_hurry(self) -> None:
         await self._hurry.wait()
+
+    async def cancel(self, scope: trio.CancelScope) -> None:
+        """Wait until the stop is asked for, and cancel ``scope``: for work that holds nothing yet."""
+        await self._asked.wait()
+        scope.cancel()

@@ -1,0 +1,27 @@
+"""Where the program begins: the signals first, before anything that takes time."""
+
+from bot.signals import EarlySignals
+
+early = EarlySignals()
+
+import sys  # noqa: E402
+
+from bot import usage  # noqa: E402
+
+
+def main() -> int:
+    """Run the verb that the command line names; returns the exit code (see `bot.usage`)."""
+    if sys.platform == "win32":
+        sys.stderr.write("bot runs on Linux and macOS\n")
+        return 2
+    arguments = sys.argv[1:]
+    if arguments in (["--help"], ["-h"], ["help"], []):
+        sys.stdout.write(usage.TEXT)
+        return 0 if arguments else 2
+    from bot.cli import run_verb  # noqa: PLC0415 - the help above answers without it
+
+    return run_verb(arguments, early)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""The log: lines on stderr, with no secret in them."""
+
+import contextlib
+import logging
+import sys
+from collections.abc import Callable
+from typing import TextIO
+
+import attrs
+from loguru import logger
+
+from bot.core.setting import setting
+from bot.link.secrets import Redactor
+
+
+@attrs.frozen
+class LogSettings:
+    """The ``[log]`` table."""
+
+    level: str = setting(
+        "INFO",
+        "least level that is written",
+        choices=("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"),
+    )
+    colour: str = setting(
+        "auto", "whether lines are coloured; auto: on a terminal", choices=("auto", "always", "never")
+    )
+
+
+# Times are UTC, as the venue's are.
+_FORMAT = "<dim>{time:YYYY-MM-DD HH:mm:ss.SSS!UTC}</dim> <level>{level: <5} {message}</level>"
+
+# Their lines below WARNING show query strings and signature headers.
+_TALKATIVE = ("httpx", "httpcore")
+
+
+def set_up(settings: LogSettings, redactor: Redactor, stream: TextIO | None = None) -> None:
+    """Make redacted lines on ``stream`` (None: stderr) the only sink of the log.
+
+    ``diagnose`` and ``backtrace`` are off: the one prints the values of local variables, keys included, the
+    other the callers above the place where an exception was caught. ``catch`` is off because on it loguru
+    answers a fault of the sink by printing the record, past the redactor; so the sink itself never raises.
+    """
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logger.remove()
+    stream = stream or sys.stderr
+    if stream is None:  # started with a closed stderr
+        return
+    logger.add(
+        _sink(stream, redactor),
+        level=settings.level,
+        format=_FORMAT,
+        colorize=stream.isatty() if settings.colour == "auto" else settings.colour == "always",
+        backtrace=False,
+        diagnose=False,
+        catch=False,
+    )
+
+
+def _sink(stream: TextIO, redactor: Redactor) -> Callable[[str], None]:
+    def write(text: str) -> None:
+        line = redactor.redact(text)
+        # The terminal or the reader of the pipe is gone, or the disk is full (OSError), or the stream is closed
+        # (ValueError): the line is lost, and there is nobody who could be told.
+        with contextlib.suppress(OSError, ValueError):
+            stream.write(line)
+            stream.flush()
+
+    return write

@@ -1,0 +1,21 @@
+"""What `bot --help` says, without the imports that would make it slow."""
+
+VERBS = {
+    "run": "Trade until Ctrl-C: on the embedded exchange, or where the settings say.",
+    "exchange": "Serve the embedded exchange on its own, for any client of the venue.",
+    "config": "Write, check or show the settings.",
+}
+
+TEXT = "\n".join(
+    [
+        "bot: one warm, authenticated, supervised session on the Paradex perpetuals exchange.",
+        "",
+        "usage: bot VERB [OPTIONS]      (bot VERB --help tells more)",
+        "",
+        *(f"  {verb:<10}{words}" for verb, words in VERBS.items()),
+        "",
+        "exit codes: 0 stopped cleanly, 1 unexpected error, 2 bad settings or arguments, 3 fatal venue or",
+        "account error, 4 stopped but something is unresolved",
+        "",
+    ]
+)
