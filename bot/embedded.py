@@ -67,6 +67,7 @@ async def open_embedded(settings: ExchangeSettings, stop: Stop) -> AsyncIterator
             line = await _read_line(process)
             nursery.cancel_scope.cancel()
         if stop.is_asked:
+            process.kill()  # it holds nothing yet, and would notice its stdin only after its imports
             yield None
         else:
             async with trio.open_nursery() as nursery:

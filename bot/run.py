@@ -26,7 +26,7 @@ from bot.session.login import Identity
 from bot.session.stop import Stop
 from bot.settings import Settings, load, require_live
 from bot.settings_fault import SettingsError
-from bot.signals import SAME_WISH_S, STOPPING, EarlySignals
+from bot.signals import STOPPING, EarlySignals
 from bot.summary import Summary
 
 UNEXPECTED, BAD_SETTINGS, FATAL = 1, 2, 3
@@ -108,7 +108,9 @@ class _Place:
 @asynccontextmanager
 async def _open_place(settings: Settings, stop: Stop) -> AsyncIterator[_Place | None]:
     """Where to trade; None if the bot was stopped before the embedded exchange was up."""
-    if settings.venue.rest_url:
+    if stop.is_asked:
+        yield None
+    elif settings.venue.rest_url:
         venue = Venue(settings.venue.rest_url, settings.venue.ws_url)
         yield _Place(venue, _tls(settings.venue.ca_file))
     elif settings.environment == "embedded":
@@ -148,18 +150,12 @@ def _surroundings(settings: Settings, key: Secret, place: _Place) -> app.Surroun
 async def _watch_signals(
     stop: Stop, early: EarlySignals, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """The first signal asks for the stop; one that comes later than a launcher's echo asks to hurry."""
     with trio.open_signal_receiver(*STOPPING) as signals:
         for number in early.received:
-            stop.ask(signal.Signals(number).name)
-        since = trio.current_time()
+            stop.signalled(signal.Signals(number).name)
         task_status.started()
         async for number in signals:
-            if not stop.is_asked:
-                stop.ask(signal.Signals(number).name)
-                since = trio.current_time()
-            elif trio.current_time() - since > SAME_WISH_S:
-                stop.hurry()
+            stop.signalled(signal.Signals(number).name)
 
 
 async def _stop_after(stop: Stop, seconds: float) -> None:

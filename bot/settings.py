@@ -22,6 +22,17 @@ from bot.settings_value import Field
 from bot.trading.executor import OrdersSettings
 from bot.trading.probe import ProbeSettings
 
+__all__ = [
+    "DEFAULT_FILE",
+    "FIELDS",
+    "SECTIONS",
+    "Loaded",
+    "Settings",
+    "SettingsError",
+    "load",
+    "require_live",
+]
+
 DEFAULT_FILE = Path("settings.toml")
 """Read if it exists and no other file is named."""
 
@@ -114,10 +125,10 @@ def _of_file(path: Path | None) -> list[Given]:
 
 
 def _unpaired(values: Mapping[str, Any], origins: Mapping[str, Origin], faulty: set[str]) -> Iterator[Fault]:
-    for pair in BOTH_OR_NONE:
-        missing, given = sorted(pair, key=lambda key: values[key] != "")
-        if values[given] and not values[missing] and faulty.isdisjoint(pair):
-            yield Fault(origins[given], f"needs {missing} too", given, shown(values[given]))
+    for one, other in BOTH_OR_NONE:
+        for given, missing in ((one, other), (other, one)):
+            if values[given] and not values[missing] and faulty.isdisjoint({one, other}):
+                yield Fault(origins[given], f"needs {missing} too", given, shown(values[given]))
 
 
 def _settings(values: Mapping[str, Any]) -> Settings:

@@ -13,6 +13,7 @@ ADDRESS_BOUND = 2**251
 """Contract addresses are below it."""
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{1,64}", re.ASCII)
+_ETHEREUM_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 _MARKET = re.compile(r"[A-Za-z0-9]+-[A-Z0-9]+-PERP", re.ASCII)
 
 
@@ -20,6 +21,10 @@ def _address(value: str) -> str:
     if not value or (_ADDRESS.fullmatch(value) and 0 < int(value, 16) < ADDRESS_BOUND):
         return ""
     return "must be 0x and hex digits, above 0 and below 2^251, or empty"
+
+
+def _ethereum_address(value: str) -> str:
+    return "" if not value or _ETHEREUM_ADDRESS.fullmatch(value) else "must be 0x and 40 hex digits, or empty"
 
 
 def _file_name(value: str) -> str:
@@ -84,6 +89,7 @@ def _command(value: tuple[str, ...]) -> str:
 
 RULES: Mapping[str, Callable[[Any], str]] = {
     "account.address": _address,
+    "account.ethereum_address": _ethereum_address,
     "account.key_name": _file_name,
     "orders.markets": _markets,
     "venue.rest_url": _url("https", "http"),

@@ -5,9 +5,6 @@ from types import FrameType
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
-SAME_WISH_S = 1.0
-"""Launchers deliver a Ctrl-C twice; a second signal so soon after the first is the same wish (`faults.md` 5)."""
-
 
 class EarlySignals:
     """Catches the signals that come while the program is still being imported, so that none ends it midway."""

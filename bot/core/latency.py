@@ -9,10 +9,10 @@ import attrs
 class Latencies:
     """Durations in ns, as they were measured."""
 
-    _samples_ns: list[int] = attrs.field(factory=list)
+    samples_ns: list[int] = attrs.field(factory=list)
 
     def add(self, ns: int) -> None:
-        self._samples_ns.append(ns)
+        self.samples_ns.append(ns)
 
     def summary_ms(self) -> dict[str, float | int | None]:
         """``count``, ``p50``, ``p90``, ``p99``, ``max``, in ms; None where nothing was measured.
@@ -20,7 +20,7 @@ class Latencies:
         A percentile is the smallest sample that at least so many per cent of all samples do not exceed
         (nearest rank): a value that was seen, never one in between.
         """
-        samples = sorted(self._samples_ns)
+        samples = sorted(self.samples_ns)
 
         def percentile(per_cent: float) -> float | None:
             if not samples:

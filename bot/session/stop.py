@@ -4,12 +4,16 @@ import trio
 
 from bot.core.errors import NotSentError
 
+SAME_WISH = 1.0
+"""Seconds. Launchers deliver a Ctrl-C twice: a second signal so soon is the same wish (`faults.md` section 2)."""
+
 
 class Stop:
     """Set once; the first reason stays."""
 
     def __init__(self) -> None:
         self.reason = ""
+        self._asked_at = float("inf")
         self._asked = trio.Event()
         self._hurry = trio.Event()
 
@@ -21,11 +25,14 @@ class Stop:
         """Begin to stop. Asked again, it changes nothing."""
         if not self._asked.is_set():
             self.reason = reason
+            self._asked_at = trio.current_time()
             self._asked.set()
 
-    def hurry(self) -> None:
-        """Stop waiting for a clean end: somebody asked a second time, and meant it."""
-        self._hurry.set()
+    def signalled(self, name: str) -> None:
+        """A signal asks. The first begins the stop, an echo of it is ignored, and a later one asks to hurry."""
+        if trio.current_time() > self._asked_at + SAME_WISH:
+            self._hurry.set()
+        self.ask(name)
 
     def refuse_new_orders(self) -> None:
         """Raise `NotSentError` once the bot is stopping."""
@@ -36,6 +43,7 @@ class Stop:
         await self._asked.wait()
 
     async def wait_hurry(self) -> None:
+        """Wait until somebody no longer wants to wait for a clean end."""
         await self._hurry.wait()
 
     async def cancel(self, scope: trio.CancelScope) -> None:

@@ -31,7 +31,7 @@ class ProbeSettings:
         at_most=SCALE // 2,
     )
     pause: float = setting(
-        1.0, "rest between one order's end and the next", at_least=0, at_most=3600, unit="seconds"
+        1.0, "rest between one order's end and the next", at_least=0, at_most=86_400, unit="seconds"
     )
 
 

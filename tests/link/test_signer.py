@@ -1,13 +1,10 @@
 """The signer signs what the venue verifies, and nothing shows its key."""
 
 import copy
-import importlib
-import json
 import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -35,8 +32,6 @@ from bot.link.signer import (
 from bot.paradex.address import AccountClasses, from_hex, to_hex
 from bot.paradex.snip12 import OrderTerms
 
-VECTORS = Path(__file__).resolve().parents[3] / "shared" / "vectors" / "signing.json"
-
 TESTNET = "PRIVATE_SN_POTC_SEPOLIA"
 KEY = "0x1234567890abcdef1234567890abcdef"
 PUBLIC_KEY = "0x31b88d91e173d70b5bd284f7a898d99005d9ade236ee671e0db0078996aa599"
@@ -57,21 +52,6 @@ ORDER_ID = "1753846435990201709277900000"
 
 keys = st.integers(1, CURVE_ORDER - 1)
 hashes = st.integers(1, ELEMENT_BOUND - 1)  # crypto-cpp, below starknet-py, refuses 0
-
-
-@pytest.fixture(scope="session")
-def vectors() -> Any:
-    if not VECTORS.exists():
-        pytest.skip(
-            "the vectors beside the repository are not here; those of the protocol reference still stand"
-        )
-    return json.loads(VECTORS.read_text())
-
-
-@pytest.fixture(scope="session")
-def starknet_hash() -> Any:
-    """starknet-py's curve, imported here only: it takes seconds."""
-    return importlib.import_module("starknet_py.hash.utils")
 
 
 @pytest.fixture

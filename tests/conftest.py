@@ -1,0 +1,32 @@
+"""What every test may use. starknet-py takes seconds to import: only here, only when asked for."""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loguru import logger
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_configure() -> None:
+    """No log unless a test asks for one: formatting lines that nobody reads takes a third of a run's time."""
+    logger.remove()
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Any:
+    file = SHARED / "vectors" / "signing.json"
+    if not file.exists():
+        pytest.skip(
+            "the vectors beside the repository are not here; those of the protocol reference still stand"
+        )
+    return json.loads(file.read_text())
+
+
+@pytest.fixture(scope="session")
+def starknet_hash() -> Any:
+    """starknet-py's hash functions: Pedersen, Keccak and signatures of another library than ours."""
+    return importlib.import_module("starknet_py.hash.utils")
