@@ -1,6 +1,5 @@
 """The embedded exchange, as the bot starts it: a child that cannot outlive it."""
 
-import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -57,8 +56,6 @@ async def open_embedded(settings: ExchangeSettings, stop: Stop) -> AsyncIterator
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
-        # The package is found as this process found it, wherever the user stands.
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )
     try:
         line = b""

@@ -8,11 +8,14 @@ from bot.core.fixed import multiply, render
 
 @attrs.frozen(kw_only=True)
 class Market:
-    """The rules of one market. Prices, sizes and money in units of 10⁻⁸; ``min_notional`` in USD."""
+    """The rules of one market. Prices, sizes and money in units of 10⁻⁸; ``min_notional`` in USD.
+
+    Raises ValueError for a tick or a step that nothing can be a multiple of.
+    """
 
     symbol: str
-    price_tick: int
-    size_step: int
+    price_tick: int = attrs.field(validator=attrs.validators.gt(0))
+    size_step: int = attrs.field(validator=attrs.validators.gt(0))
     min_notional: int
     max_order_size: int
 
@@ -43,7 +46,11 @@ class Market:
 def _check_multiple(symbol: str, what: str, value: int, unit: str, step: int) -> None:
     if value % step:
         below = value - value % step
-        raise InvalidOrderError(
-            f"{symbol}: {what} {render(value)} is no multiple of the {unit} {render(step)}; "
+        near = (
             f"nearest are {render(below)} and {render(below + step)}"
+            if below
+            else f"the smallest is {render(step)}"
+        )
+        raise InvalidOrderError(
+            f"{symbol}: {what} {render(value)} is no multiple of the {unit} {render(step)}; {near}"
         )

@@ -6,12 +6,15 @@ transport of its own with room for one, the lanes keep as many requests in fligh
 and which of them is taken is decided here.
 """
 
+import bisect
 import enum
+import math
 import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from itertools import repeat
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -27,7 +30,7 @@ from bot.paradex.rest import Request
 T = TypeVar("T")
 
 CLOSE_DEADLINE = 1.0
-"""Seconds to close what is left of the pool."""
+"""Seconds to close a connection that failed to open, or what is left of the pool."""
 
 
 @attrs.frozen
@@ -93,6 +96,10 @@ class Connection:
     used_at: float | None = None
     """trio time of its last answer; None while it is known to be closed."""
 
+    @property
+    def freshness(self) -> float:
+        return -math.inf if self.used_at is None else self.used_at
+
 
 class Http:
     """The shared client. Made by `open_http`; whoever holds a `bot.session.capabilities.Rest` uses it."""
@@ -136,14 +143,17 @@ class Http:
         """
         answers: list[Answer[T]] = []
 
-        async def warm() -> None:
-            with self._taken(0) as connection:
-                answers.append(await Reservation(self, connection, Lane.HOUSEKEEPING).send(request))
+        async def warm(lane: Lane) -> None:
+            async with self._lanes[lane]:
+                with self._taken(0) as connection:
+                    answers.append(await Reservation(self, connection, Lane.HOUSEKEEPING).send(request))
 
-        async with self._lanes[Lane.HOUSEKEEPING], trio.open_nursery() as nursery:
-            for connection in self._idle:
-                if not self._is_warm(connection):
-                    nursery.start_soon(warm)
+        closed = sum(not self._is_warm(connection) for connection in self._idle)
+        # No lane has room for all; with one in this lane and the rest in the other orders wait, as they should.
+        lanes = [Lane.HOUSEKEEPING, *repeat(Lane.ORDERS, closed - 1)][:closed]
+        async with trio.open_nursery() as nursery:
+            for lane in lanes:
+                nursery.start_soon(warm, lane)
         return answers
 
     async def connection_needs_warming(self) -> None:
@@ -169,11 +179,10 @@ class Http:
         try:
             yield connection
         finally:
+            # Where it belongs, which is not the end if nothing was sent over it.
+            bisect.insort(self._idle, connection, key=lambda idle: idle.freshness)
             if connection.used_at is None:
-                self._idle.insert(0, connection)
                 self._went_cold.set()
-            else:
-                self._idle.append(connection)
 
     async def send(self, connection: Connection, lane: Lane, request: Request[T]) -> Answer[T]:
         progress = _Progress()
@@ -194,6 +203,9 @@ class Http:
                 response = await self._client.send(outgoing)
         finally:
             self._count(lane, progress)
+            if progress.opening is not None:
+                with trio.move_on_after(CLOSE_DEADLINE, shield=True):
+                    await progress.opening.aclose()
         elapsed_ns = self._clock.monotonic_ns() - started_ns
         connection.used_at = trio.current_time()
         self._tape(
@@ -239,14 +251,18 @@ class _Progress:
     reused: bool = True
     connected: bool = False
     sending: bool = False
+    opening: trio.abc.AsyncResource | None = None
+    """A connection that httpcore does not close if it is cancelled in the middle of the TLS handshake."""
 
-    async def trace(self, event: str, _info: dict[str, Any]) -> None:
+    async def trace(self, event: str, info: dict[str, Any]) -> None:
         if event == "connection.connect_tcp.started":
             self.reused = False
         elif event == "connection.connect_tcp.complete":
             self.connected = True
+            self.opening = info["return_value"]
         elif event == "http11.send_request_headers.started":
             self.sending = True
+            self.opening = None
 
     @contextmanager
     def mapped_errors(self, request: Request[Any]) -> Iterator[None]:
@@ -254,17 +270,22 @@ class _Progress:
         try:
             yield
         except (httpx.RequestError, trio.TooSlowError) as error:
-            # The text is often empty: the words are in what it was raised from.
-            words = "deadline passed" if isinstance(error, trio.TooSlowError) else _words(error)
             kind: type[BotError] = UnknownOutcomeError if self.sending else NotSentError
-            raise kind(f"{request.method} {request.path.partition('?')[0]}: {words}") from error
+            raise kind(f"{request.method} {request.path.partition('?')[0]}: {_words(error)}") from error
 
 
 def _words(error: BaseException) -> str:
-    deepest: BaseException = error
-    while (cause := deepest.__cause__ or deepest.__context__) is not None:
-        deepest = cause
-    return f"{type(error).__name__}: {deepest}" if str(deepest) else type(error).__name__
+    """What is at the bottom of it: the text of the error itself is often empty, or speaks of sub-exceptions."""
+    match error, error.__cause__, error.args:
+        case trio.TooSlowError(), _, _:
+            return "deadline passed"
+        case BaseExceptionGroup(), _, _:
+            return _words(error.exceptions[0])
+        case _, BaseException() as cause, _:
+            return _words(cause)
+        case _, _, (BaseException() as cause, *_):  # httpcore hands it over as an argument
+            return _words(cause)
+    return f"{type(error).__name__}: {error}"
 
 
 class _OneConnectionEach(httpx.AsyncBaseTransport):

@@ -57,11 +57,8 @@ class Secret:
     def __format__(self, spec: str) -> str:
         return format(HIDDEN, spec)
 
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a Secret is neither pickled nor copied")
-
     def __getstate__(self) -> NoReturn:
-        raise TypeError("a Secret has no state to show")
+        raise TypeError("a Secret is neither pickled nor copied")
 
 
 class KeyUnavailableError(Exception):

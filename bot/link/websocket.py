@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import attrs
+import h11
 import trio
 import trio_websocket
+from wsproto.utilities import ProtocolError
 
 from bot.core.errors import NotSentError, StreamClosedError, leaves
 from bot.core.setting import setting
@@ -55,6 +57,7 @@ class WebSocket:
         self._settings = settings
         self._tape = tape
         self._outgoing, self._to_write = trio.open_memory_channel[str](OUTGOING)
+        self.is_closing = False
 
     async def send(self, frame: str) -> None:
         """Hand ``frame`` to the writer. That is no evidence of delivery: only an answer is.
@@ -96,6 +99,7 @@ class WebSocket:
 
     async def close(self) -> None:
         """Say goodbye with 1000, and wait `StreamSettings.close_timeout` at most for the venue to do the same."""
+        self.is_closing = True
         with trio.move_on_after(self._settings.close_timeout):
             await self._connection.aclose(1000)
 
@@ -126,6 +130,7 @@ async def open_websocket(
 
     Raises:
         NotSentError: no connection came about: name, TCP, TLS, the venue's refusal with its status, deadline.
+        StreamClosedError: the venue broke the protocol. What the block raises passes unchanged.
     """
     parts = urlsplit(url)
     secure = parts.scheme == "wss"
@@ -133,14 +138,16 @@ async def open_websocket(
     port = parts.port or (443 if secure else 80)
     resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     stream: trio.abc.Stream | None = None
+    websocket: WebSocket | None = None
     try:
         async with trio.open_nursery() as nursery:
             with trio.fail_after(settings.connect_timeout):
                 # Opened here and not by trio_websocket, which does not close what its handshake leaves behind.
                 if secure:
-                    stream = await trio.open_ssl_over_tcp_stream(
+                    stream = encrypted = await trio.open_ssl_over_tcp_stream(
                         host, port, ssl_context=tls, https_compatible=True
                     )
+                    await encrypted.do_handshake()  # trio_websocket would keep the reason of a failure to itself
                 else:
                     stream = await trio.open_tcp_stream(host, port)
                 connection = await trio_websocket.wrap_client_stream(
@@ -157,7 +164,16 @@ async def open_websocket(
             nursery.cancel_scope.cancel()
     # A refused upgrade is raised by trio_websocket's own task, so it comes in a group like everything else.
     except* (OSError, trio.BrokenResourceError, trio_websocket.HandshakeError, trio.TooSlowError) as errors:
+        if websocket is not None:
+            raise
         raise NotSentError(f"{url}: {_words(next(leaves(errors)))}") from errors
+    # That task dies of a peer that breaks the protocol, and of a ping that comes in while we say goodbye.
+    except* (ProtocolError, h11.ProtocolError, trio_websocket.ConnectionClosed) as errors:
+        words = _words(next(leaves(errors)))
+        if websocket is None:
+            raise NotSentError(f"{url}: {words}") from errors
+        if not websocket.is_closing:
+            raise StreamClosedError(1002, words) from errors
     finally:
         if stream is not None:
             await trio.aclose_forcefully(stream)
@@ -169,6 +185,8 @@ def _words(error: BaseException) -> str:
             return f"HTTP {error.status_code}"
         case trio.TooSlowError():
             return "deadline passed"
+        case ProtocolError() | h11.ProtocolError():
+            return f"ProtocolError: {error.__context__ or error}"  # the library stumbles over its own answer
         case _:
-            cause = error.__cause__ or error
+            cause = next(leaves(error.__cause__ or error))
             return f"{type(cause).__name__}: {cause}"

@@ -5,6 +5,10 @@ value would take the connection with it.
 """
 
 import attrs
+import msgspec
+
+UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
+"""What decoding JSON raises: malformed or of another shape, numbers and text that cannot be, nested too deep."""
 
 
 @attrs.frozen(kw_only=True)
@@ -60,9 +64,9 @@ class OrderReport:
     id: str
     market: str
     status: str
-    side: str = ""
+    side: str | None = None
     client_id: str | None = None
-    size: str = ""
+    size: str | None = None
     remaining_size: str | None = None
     cancel_reason: str | None = None
     seq_no: int | None = None

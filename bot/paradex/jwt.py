@@ -1,9 +1,10 @@
 """The one thing that is read out of a token: how long it lives."""
 
 import base64
-import binascii
 
 import msgspec
+
+from bot.paradex.answers import UNREADABLE
 
 ASSUMED_LIFETIME = 240.0
 """Seconds, for a token that does not say: what the venue's own SDK assumes (protocol reference 2.2)."""
@@ -21,7 +22,7 @@ def lifetime(token: str) -> float:
         claims = msgspec.json.decode(
             base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_Claims
         )
-    except (IndexError, ValueError, binascii.Error, msgspec.DecodeError):
+    except (IndexError, *UNREADABLE):
         return ASSUMED_LIFETIME
     life = claims.exp - claims.iat
     return life if life > 0 else ASSUMED_LIFETIME

@@ -17,6 +17,7 @@ from bot.core.fixed import parse, render
 from bot.core.market import Market
 from bot.core.order import Order
 from bot.paradex.answers import (
+    UNREADABLE,
     Bbo,
     EmptyAnswer,
     Jwt,
@@ -58,7 +59,7 @@ class Request(Generic[T]):
             raise failure(status, body)
         try:
             return msgspec.json.decode(body or b"{}", type=self.answer)
-        except (msgspec.DecodeError, ValueError) as unreadable:
+        except UNREADABLE as unreadable:
             raise UnknownOutcomeError(
                 f"{self.method} {self.path}: {status} with a body that does not parse: {unreadable}"
             ) from unreadable
@@ -66,18 +67,18 @@ class Request(Generic[T]):
 
 class _ErrorBody(msgspec.Struct):
     error: str
-    message: str = ""
+    message: str | None = None
 
 
 def failure(status: int, body: bytes) -> RefusedError | UnknownOutcomeError:
     """Class an answer that is no success, as `faults.md` section 1 does: what it does not list is unknown."""
     try:
         answer = msgspec.json.decode(body, type=_ErrorBody)
-    except (msgspec.DecodeError, ValueError):
+    except UNREADABLE:
         return UnknownOutcomeError(f"HTTP {status} without a code of the venue")
     if answer.error and (400 <= status < 500 or answer.error in _MODE_REFUSALS):
-        return RefusedError(status, answer.error, answer.message)
-    return UnknownOutcomeError(f"HTTP {status} {answer.error}: {answer.message}")
+        return RefusedError(status, answer.error, answer.message or "")
+    return UnknownOutcomeError(f"HTTP {status} {answer.error}: {answer.message or ''}")
 
 
 def system_time() -> Request[SystemTime]:

@@ -6,10 +6,10 @@ import attrs
 import msgspec
 
 from bot.core.errors import RefusedError, UnknownOutcomeError
-from bot.paradex.answers import OrderReport
+from bot.paradex.answers import UNREADABLE, OrderReport
 
-INTERNAL_ERROR = -32603
-"""The one JSON-RPC error after which the venue may have done it (`faults.md` section 1)."""
+REFUSALS = frozenset({-32600, -32602, 40110, 40111, 40112, 40300, 42901})
+"""The errors that say no; after any other the venue may have done it (`faults.md` section 1)."""
 
 
 @attrs.frozen
@@ -40,7 +40,7 @@ class UnreadableFrameError(ValueError):
 
 class _Error(msgspec.Struct):
     code: int
-    message: str = ""
+    message: str | None = None
     data: Any = None
 
 
@@ -84,7 +84,7 @@ def read(frame: str | bytes) -> Reply | OrderUpdate | OtherUpdate:
             if message.params.channel.startswith("orders."):
                 return OrderUpdate(_order_reports.decode(message.params.data))
             return OtherUpdate(message.params.channel)
-    except (msgspec.DecodeError, ValueError, RecursionError) as unreadable:
+    except UNREADABLE as unreadable:
         raise UnreadableFrameError(str(unreadable)) from unreadable
     if message.id is None:
         raise UnreadableFrameError(f"neither a reply nor channel data: {message.error or message.method}")
@@ -94,7 +94,9 @@ def read(frame: str | bytes) -> Reply | OrderUpdate | OtherUpdate:
 def _error(error: _Error | None) -> RefusedError | UnknownOutcomeError | None:
     if error is None:
         return None
-    words = error.message if error.data is None else f"{error.message} ({error.data})"
-    if error.code == INTERNAL_ERROR:
-        return UnknownOutcomeError(f"{error.code}: {words}")
-    return RefusedError(error.code, "", words)
+    words = error.message or ""
+    if error.data is not None:
+        words = f"{words} ({error.data})".lstrip()
+    if error.code in REFUSALS:
+        return RefusedError(error.code, "", words)
+    return UnknownOutcomeError(f"{error.code}: {words}")

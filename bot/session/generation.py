@@ -58,14 +58,15 @@ class Generations:
         Raises, perhaps in groups:
             NotSentError, StreamClosedError, RefusedError, UnknownOutcomeError: another generation may do better.
         """
+        generation = self.count + 1
         async with open_websocket(self.url, self.tls, self.settings, self.tape) as websocket:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(cancel_when, self.closing, nursery.cancel_scope)
                 stream = open_stream(websocket)
-                nursery.start_soon(self._read, websocket, stream)
+                nursery.start_soon(self._read, generation, websocket, stream)
                 nursery.start_soon(self._heartbeat, websocket)
                 await self._establish(stream)
-                await self._serve(task_status.started)
+                await self._serve(generation, task_status.started)
             await websocket.close()
             logger.info("[STOP] Paradex WebSocket closed")
 
@@ -84,10 +85,9 @@ class Generations:
         if deadline.cancelled_caught:
             raise StreamClosedError(1006, f"not subscribed within {ESTABLISH_DEADLINE:g} s")
 
-    async def _serve(self, ready: Callable[[Session], None]) -> None:
+    async def _serve(self, generation: int, ready: Callable[[Session], None]) -> None:
         # Subscribed before the list is asked for: what changes in between is in both, and in neither never.
         await self.inbox.send(await list_open_orders(self.authed, self.clock))
-        generation = self.count + 1
         with open_session(generation) as session:
             try:
                 await self.inbox.send(SessionOpened(session))
@@ -103,7 +103,7 @@ class Generations:
                 with suppress(trio.BrokenResourceError):  # at the end of the program nobody is left to tell
                     self.inbox.send_nowait(SessionLost(generation))
 
-    async def _read(self, websocket: WebSocket, stream: Stream) -> None:
+    async def _read(self, generation: int, websocket: WebSocket, stream: Stream) -> None:
         unreadable: deque[float] = deque(maxlen=UNREADABLE_PER_MINUTE)
         while True:
             frame = await websocket.receive()
@@ -122,7 +122,7 @@ class Generations:
                     if not stream.replied(message):
                         logger.warning("[WS] Paradex reply that nobody asked for: {}", message)
                 case rpc.OrderUpdate():
-                    await self.inbox.send(OrderReported(self.count + 1, message.report))
+                    await self.inbox.send(OrderReported(generation, message.report))
                 case rpc.OtherUpdate():
                     logger.debug("[WS] Paradex data of a channel not subscribed: {}", message.channel)
 

@@ -201,9 +201,18 @@ def read_markets(answer: MarketsAnswer, symbols: tuple[str, ...]) -> dict[str, M
 
 
 def measure(clock: VenueClock, answer: Answer[SystemTime]) -> None:
-    """Set the venue's clock by an answer, unless a handshake blurs how long it was on its way."""
-    if answer.reused:
-        clock.measured(server_time_ms=int(answer.value.server_time), elapsed_ns=answer.elapsed_ns)
+    """Set the venue's clock by an answer, unless a handshake blurs how long it was on its way.
+
+    Raises:
+        UnknownOutcomeError: the answer is no time.
+    """
+    if not answer.reused:
+        return
+    try:
+        server_time_ms = int(answer.value.server_time)
+    except ValueError as unreadable:
+        raise UnknownOutcomeError(f"GET /system/time: {unreadable}") from unreadable
+    clock.measured(server_time_ms=server_time_ms, elapsed_ns=answer.elapsed_ns)
 
 
 def _check_credentials(refused: RefusedError) -> None:

@@ -75,19 +75,23 @@ class Ledger:
         return self._live.get(client_id) or self._over[client_id]
 
     def want_gone(self, client_id: str) -> Order | None:
-        """Note that somebody wants the order cancelled. None if that is known, or the order is over."""
-        order = self._live.get(client_id)
-        if order is None or order.cancelling:
+        """Note that somebody wants the order cancelled. None if that is known, or the order is over.
+
+        Raises KeyError as `get`.
+        """
+        order = self.get(client_id)
+        if order.is_over or order.cancelling:
             return None
         self._live[client_id] = order = attrs.evolve(order, cancelling=True)
         return order
 
     def sending(self, client_id: str, *, sent_ns: int, sign_ns: int, last_acceptable_ms: int) -> None:
         """The request is about to leave."""
-        self.counts.placed += 1
-        self.latencies.sign.add(sign_ns)
         order = attrs.evolve(self.get(client_id), sent_ns=sent_ns, last_acceptable_ms=last_acceptable_ms)
-        self.move(order, Event.SEND)
+        if self._is_possible(order, Event.SEND):
+            self.counts.placed += 1
+            self.latencies.sign.add(sign_ns)
+            self.move(order, Event.SEND)
 
     def answered(self, client_id: str, report: OrderReport, *, reused: bool, request_ns: int) -> None:
         """The venue has taken the request."""
@@ -99,6 +103,9 @@ class Ledger:
             request_ns / 1e6,
         )
         self.update(self.get(client_id), report, on_channel=False)
+        order = self.get(client_id)
+        if order.state is State.SENT:  # a status that nobody here knows tells no more than no answer would
+            self.move(order, Event.LOST, reason=f"status {report.status!r} is unknown here")
 
     def unsent(self, client_id: str, reason: str) -> None:
         """The request never left."""
@@ -132,6 +139,8 @@ class Ledger:
                 f"order {order.client_id}: the venue reports a status unknown here, {report.status!r}"
             )
             return
+        if not self._is_possible(order, event):
+            return
         known = attrs.evolve(
             order, venue_id=report.id, remaining=min(order.remaining, self._remaining(order, report))
         )
@@ -146,12 +155,10 @@ class Ledger:
 
     def move(self, order: Order, event: Event, *, reason: str = "") -> None:
         """Take over ``order`` in the state that ``event`` leads to. The impossible changes nothing and raises an alarm."""
-        before = self.get(order.client_id)
-        try:
-            after = attrs.evolve(order, state=before.after(event), reason=reason or before.reason)
-        except ImpossibleEventError as impossible:
-            self._alarm(str(impossible))
+        if not self._is_possible(order, event):
             return
+        before = self.get(order.client_id)
+        after = attrs.evolve(order, state=before.after(event), reason=reason or before.reason)
         if after.is_over:
             self._live.pop(after.client_id, None)
             self._over[after.client_id] = after
@@ -164,6 +171,15 @@ class Ledger:
             self._live[after.client_id] = after
         if (after.state, after.remaining) != (before.state, before.remaining):
             self._changed(after)
+
+    def _is_possible(self, order: Order, event: Event) -> bool:
+        """Whether the table lists it; if not, that is an alarm, and nothing may change."""
+        try:
+            order.after(event)
+        except ImpossibleEventError as impossible:
+            self._alarm(str(impossible))
+            return False
+        return True
 
     def _remaining(self, order: Order, report: OrderReport) -> int:
         if not report.remaining_size:

@@ -5,13 +5,21 @@ an order whose end is not known is decided here too: look it up, cancel it again
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import count
 
 import trio
 from loguru import logger
 
 from bot.core.clock import Clock
-from bot.core.errors import NotSentError, RefusedError, SessionGoneError, UnknownOutcomeError
+from bot.core.errors import (
+    InvalidOrderError,
+    NotSentError,
+    RefusedError,
+    RevokedError,
+    SessionGoneError,
+    UnknownOutcomeError,
+)
 from bot.core.fixed import parse
 from bot.core.market import Market
 from bot.core.order import Event, Instruction, Order, OrderType, Side, State
@@ -80,6 +88,9 @@ class OrderManager:
         self._stopping = False
         self._cancels_in_flight: set[str] = set()
         self._waiting: set[Timer] = set()
+        self._asked_ms: dict[str, int] = {}
+        """Venue time at which the look-up of an order was decided that has not come back yet."""
+
         self._absent_since_ms: dict[str, int] = {}
         self._effects: list[Effect] = []
 
@@ -103,6 +114,8 @@ class OrderManager:
         price: int,
     ) -> str:
         self._markets[market].check(size=size, price=price)
+        if price == 0 and order_type is not OrderType.MARKET:
+            raise InvalidOrderError(f"{market}: a {order_type} order needs a price above 0")
         if self._session is None:
             raise SessionGoneError("there is no session")
         self._session.check()
@@ -180,8 +193,10 @@ class OrderManager:
         return effects
 
     def _tell(self, event: events.Event) -> None:
+        # The trader is revoked first and the stop takes its turn in the stream: what is between finds it void.
         if not self._stopping:
-            self._strategy.on_event(event, self.trader)
+            with suppress(RevokedError):
+                self._strategy.on_event(event, self.trader)
 
     def _changed(self, order: Order) -> None:
         self._tell(events.OrderChanged(order))
@@ -215,7 +230,7 @@ class OrderManager:
                 self.ledger.move(order, Event.LOST, reason=str(unknown))
         order = self.ledger.get(item.client_id)
         if order.state is State.UNKNOWN:
-            self._effects.append(LookUpOrder(order))
+            self._look_up(order)
 
     def _reported(self, report: OrderReport, *, on_channel: bool) -> None:
         order = self.ledger.find(report)
@@ -239,14 +254,19 @@ class OrderManager:
         if failure is None:
             self._wait("look up", client_id, LOOK_AGAIN_S)  # queued is not done: only a report ends it
         elif isinstance(failure, RefusedError) and failure.status in {400, 404}:
-            self._effects.append(
-                LookUpOrder(order)
-            )  # nothing to cancel, says the venue; the history tells why
+            self._look_up(order)  # nothing to cancel, says the venue; the history tells why
         else:
             logger.warning("[ORDER] Paradex cancel failed: client_id={}, {}", client_id, failure)
             self._wait("cancel", client_id, CANCEL_AGAIN_S)
 
+    def _look_up(self, order: Order) -> None:
+        """Ask what became of the order, unless that question is on its way."""
+        if order.client_id not in self._asked_ms:
+            self._asked_ms[order.client_id] = self._venue_clock.now_ms()
+            self._effects.append(LookUpOrder(order))
+
     def _looked_up(self, client_id: str, result: OrderReport | Failure | None) -> None:
+        asked_ms = self._asked_ms.pop(client_id)
         order = self.ledger.get(client_id)
         if order.is_over:
             return
@@ -256,18 +276,20 @@ class OrderManager:
             order = self.ledger.get(client_id)
             if order.cancelling and not order.is_over:
                 self._wait("cancel", client_id, CANCEL_AGAIN_S)
-        elif result is None and order.state is State.UNKNOWN and self._is_proved_absent(order):
+        elif result is None and order.state is State.UNKNOWN and self._is_proved_absent(order, asked_ms):
             self.ledger.move(order, Event.EXPIRED, reason="not there after the venue could last accept it")
         else:
             self._wait("look up", client_id, LOOK_AGAIN_S)
 
-    def _is_proved_absent(self, order: Order) -> bool:
-        """Not found, twice, a second apart, after the venue could last accept it (`faults.md` section 1)."""
-        now_ms = self._venue_clock.now_ms()
-        if order.last_acceptable_ms is None or now_ms <= order.last_acceptable_ms:
+    def _is_proved_absent(self, order: Order, asked_ms: int) -> bool:
+        """Not found, twice, a second apart, after the venue could last accept it (`faults.md` section 1).
+
+        What counts is when it was asked: an answer that was long under way may speak of the time before.
+        """
+        if order.last_acceptable_ms is None or asked_ms <= order.last_acceptable_ms:
             return False
-        first_ms = self._absent_since_ms.setdefault(order.client_id, now_ms)
-        return now_ms - first_ms >= 1000 * LOOK_AGAIN_S
+        first_ms = self._absent_since_ms.setdefault(order.client_id, asked_ms)
+        return asked_ms - first_ms >= 1000 * LOOK_AGAIN_S
 
     def _wait(self, purpose: str, client_id: str, seconds: float) -> None:
         timer = Timer(purpose, client_id)
@@ -286,7 +308,7 @@ class OrderManager:
         if timer.purpose == "cancel":
             self._send_cancel(order)
         else:
-            self._effects.append(LookUpOrder(order))
+            self._look_up(order)
 
     def _compare(self, listed: OpenOrdersListed) -> None:
         """Merge a list of open orders: reports for those in it, a look-up for those that should be."""
@@ -296,7 +318,7 @@ class OrderManager:
         for order in self.ledger.live():
             sent_before = order.sent_ns is not None and order.sent_ns < listed.requested_ns
             if sent_before and order.state is not State.SENT and order.client_id not in present:
-                self._effects.append(LookUpOrder(order))
+                self._look_up(order)
 
 
 def _quote(market: str, bbo: Bbo | Failure) -> events.Quote | events.QuoteFailed:

@@ -44,6 +44,9 @@ class Probe:
     _busy: bool = False
     """A quote, an order or a pause is under way; whatever ends it begins the next round."""
 
+    _order: str = ""
+    """The client id of the order under way. It ends once, however often it changes after that."""
+
     def on_event(self, event: Event, trader: Trader) -> None:
         match event:
             case TradingOpened():
@@ -54,7 +57,8 @@ class Probe:
             case Quote() | QuoteFailed():
                 self._pause(trader)
             case OrderChanged(order):
-                if order.is_over:
+                if order.is_over and order.client_id == self._order:
+                    self._order = ""
                     self._pause(trader)
                 elif order.state is State.OPEN:
                     trader.cancel(order.client_id)
@@ -70,8 +74,11 @@ class Probe:
     def _place(self, bid: int, trader: Trader) -> None:
         tick = trader.market(self._market).price_tick
         price = multiply(bid, SCALE - self._settings.distance) // tick * tick
+        if price <= 0:
+            self._pause(trader)
+            return
         try:
-            trader.place(
+            self._order = trader.place(
                 self._market,
                 Side.BUY,
                 size=self._settings.size,

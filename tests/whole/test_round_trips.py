@@ -9,6 +9,7 @@ import trio
 from bot import app
 from bot.core.fixed import SCALE
 from bot.core.order import Instruction, Order, OrderType, Side, State
+from bot.link.clock import VenueClock
 from bot.link.http import open_http
 from bot.paradex import rest
 from bot.paradex.snip12 import OrderTerms
@@ -98,7 +99,7 @@ def test_cold_order_takes_three_round_trips() -> None:
                     http=warm,
                     identity=around.identity,
                     markets=("BTC-USD-PERP",),
-                    clock=login.VenueClock(around.clock),
+                    clock=VenueClock(around.clock),
                     rng=around.rng,
                 ).run(task_status)
             )

@@ -1,0 +1,174 @@
+"""The exchange itself, without any transport: its parts, its hub of sockets, and its levers."""
+
+from random import Random
+
+from bot.core.clock import Clock
+from bot.exchange.accounts import Account, Accounts
+from bot.exchange.book import Book
+from bot.exchange.config import CHAIN_ID
+from bot.exchange.counters import Counters, SocketClose
+from bot.exchange.engine import Cancel, Engine, Place
+from bot.exchange.entry import Entry, OrderRequest
+from bot.exchange.errors import VenueError
+from bot.exchange.history import Page, Pager
+from bot.exchange.house import House
+from bot.exchange.limits import RETAIL_SPEED_BUMP
+from bot.exchange.login import Login
+from bot.exchange.markets import MARKETS, Market
+from bot.exchange.modes import MODES, Mode, check_available
+from bot.exchange.orders import Fill, Order, OrderLedger
+from bot.exchange.session import Session
+from bot.exchange.settings import ExchangeSettings
+from bot.exchange.snip12 import Messages
+from bot.exchange.stamps import Stamps
+from bot.exchange.tokens import Grant, TokenRefused, Tokens
+from bot.exchange.views import order_view
+
+
+class Exchange:
+    """Accounts, books, orders and sockets of one exchange.
+
+    What the REST and WebSocket handlers need are methods here; `orders`, `fills`, `counters` and the ``drop_…``
+    to ``refuse_…`` levers are for tests and the control port.
+    """
+
+    def __init__(self, settings: ExchangeSettings, clock: Clock, *, verify: bool = True) -> None:
+        rng = Random(settings.seed)  # noqa: S311 - the exchange is a simulation; one seed is one exchange
+        self.settings = settings
+        self.markets: dict[str, Market] = MARKETS
+        self.stamps = Stamps(clock, rng)
+        self.clock = clock
+        self.tokens = Tokens(rng.getrandbits(256), clock)
+        self.accounts = Accounts()
+        self.ledger = OrderLedger()
+        self.counters = Counters()
+        self.mode: Mode = "ok"
+        self.sessions: dict[Session, None] = {}
+        messages = Messages(CHAIN_ID)
+        self.login = Login(self.accounts, messages, self.tokens, self.stamps, verify)
+        self._entry = Entry(self.markets, self.ledger, self.stamps, messages, verify)
+        self._pager = Pager(rng.randbytes(32))
+        self._refusals: list[int] = []
+        house_rng = Random(rng.getrandbits(64))  # noqa: S311 - as above; its own, so that quotes leave ids alone
+
+        def new_house(market: Market, book: Book) -> House:
+            return House(market, book, house_rng, self.stamps.new_id)
+
+        self.engine = Engine(self.markets, self.ledger, self.stamps, new_house, self._publish)
+
+    # -- what clients ask for ------------------------------------------------------------------------------
+
+    def account_of(self, authorization: str) -> tuple[Account, Grant]:
+        """The account that an ``Authorization`` header speaks for.
+
+        Raises:
+            VenueError: UNAUTHORIZED_ERROR without a bearer token, INVALID_TOKEN when it does not hold.
+        """
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise VenueError("UNAUTHORIZED_ERROR", "Authorization: Bearer is missing")
+        try:
+            grant = self.tokens.check(token.strip())
+        except TokenRefused as error:
+            raise VenueError("INVALID_TOKEN", str(error)) from error
+        account = self.accounts.find(grant.account)
+        if account is None:
+            raise VenueError("NOT_ONBOARDED", "User has never called /onboarding endpoint")
+        return account, grant
+
+    def authenticate(self, headers: dict[str, str], key: str | None, token_usage: str | None) -> str:
+        """A JWT, unless the next refusal is due. Raises what `Login.authenticate` raises."""
+        if self._refusals:
+            status = self._refusals.pop(0)
+            if status == 401:
+                raise VenueError("UNAUTHORIZED_ERROR", "authentication is refused for now")
+            raise VenueError("SERVICE_UNAVAILABLE", "authentication is unavailable for now", status=status)
+        return self.login.authenticate(headers, key, token_usage)
+
+    def place(self, request: OrderRequest, account: Account, grant: Grant, received_ms: int) -> Order:
+        """Accept an order as NEW and queue it for the engine. Raises what `Entry.accept` raises."""
+        interactive = grant.interactive
+        order = self._entry.accept(
+            request, account, mode=self.mode, received_ms=received_ms, interactive=interactive
+        )
+        self.engine.submit(Place(order), RETAIL_SPEED_BUMP if interactive else 0.0)
+        return order
+
+    def cancel(self, order: Order, grant: Grant) -> None:
+        """Queue the cancellation of a live order.
+
+        Raises:
+            VenueError: ORDER_IS_CLOSED, or SERVICE_UNAVAILABLE in maintenance.
+        """
+        check_available(self.mode)
+        if not order.is_live:
+            raise VenueError("ORDER_IS_CLOSED", "Order is closed")
+        self.engine.submit(Cancel(order, "USER_CANCELED"), RETAIL_SPEED_BUMP if grant.interactive else 0.0)
+
+    def history(self, account: Account, query: dict[str, str]) -> Page:
+        """A page of an account's orders, newest first. Raises what `Pager.page` raises."""
+        return self._pager.page(account.address, self.ledger.history(account.address), query)
+
+    def open_session(self) -> Session:
+        """A new socket's conversation; `close_session` ends it."""
+        session = Session(
+            self.stamps.node_id(),
+            self.tokens,
+            self.markets,
+            self.stamps,
+            lambda address: self.accounts.find(address) is not None,
+        )
+        self.sessions[session] = None
+        self.counters.sockets_opened += 1
+        return session
+
+    def close_session(self, session: Session, code: int, by: str, reason: str) -> None:
+        """Forget a socket, and remember how it ended."""
+        del self.sessions[session]
+        self.counters.socket_closes.append(SocketClose(code, by, reason, self.stamps.now_ms()))
+
+    # -- what oracles ask for ------------------------------------------------------------------------------
+
+    @property
+    def orders(self) -> dict[str, Order]:
+        """Every order ever accepted, by id. The house's are not among them."""
+        return self.ledger.by_id
+
+    def resting(self, account: int) -> list[Order]:
+        """An account's orders that are not CLOSED, oldest first."""
+        return self.ledger.live(account)
+
+    def fills(self, account: int) -> list[Fill]:
+        """An account's fills, oldest first."""
+        return self.engine.fills[account]
+
+    # -- levers --------------------------------------------------------------------------------------------
+
+    def drop_websockets(self, code: int | None = None) -> int:
+        """End every open socket, with this close code or, without one, with no close frame. How many there were."""
+        for session in self.sessions:
+            session.hang_up(code, "dropped")
+        return len(self.sessions)
+
+    def expire_tokens(self) -> None:
+        """Every token issued so far has expired. Sockets that are authenticated stay so, as on the venue."""
+        self.tokens.expire_all()
+
+    def set_mode(self, mode: Mode) -> None:
+        """Change the platform mode; restricted ones close resting orders outside their price band."""
+        if mode not in MODES:
+            raise ValueError(f"not a mode: {mode!r}")
+        self.mode = mode
+        if mode in {"cancel_only", "post_only"}:
+            self.engine.restrict()
+
+    def refuse_auth(self, times: int = 1, status: int = 503) -> None:
+        """Refuse the next so many auth requests with this HTTP status."""
+        self._refusals = [status] * times
+
+    def _publish(self, order: Order) -> None:
+        event = order_view(order, seq_no=self.stamps.stream_seq.next(), published_ms=self.stamps.now_ms())
+        for session in self.sessions:
+            for channel in (f"orders.{order.market}", "orders.ALL"):
+                if session.is_subscribed(order.account, channel):
+                    session.publish(channel, event)

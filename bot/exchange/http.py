@@ -1,0 +1,172 @@
+"""HTTP/1.1 over any trio stream, with h11: requests in, answers out, and nothing a client sends ends the server."""
+
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from urllib.parse import parse_qsl, unquote
+
+import attrs
+import h11
+import msgspec
+import trio
+
+from bot.core.clock import Clock
+from bot.exchange.errors import VenueError
+from bot.exchange.limits import HTTP_CLOSE, HTTP_IDLE, HTTP_LARGEST_BODY, HTTP_LARGEST_HEAD
+
+_CHUNK = 64 * 1024
+
+
+@attrs.frozen
+class Request:
+    """A complete request. ``segments`` are the decoded parts of the path; header names are lower case.
+
+    ``params`` and ``received_ms`` are added on the way to the handler.
+    """
+
+    method: str
+    segments: tuple[str, ...]
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+    params: dict[str, str] = attrs.field(factory=dict)
+    received_ms: int = 0
+
+
+@attrs.frozen
+class Answer:
+    """A complete answer; an empty body is sent without a content type."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def json_answer(value: object, status: int = 200) -> Answer:
+    """An answer whose body is JSON."""
+    return Answer(status, msgspec.json.encode(value))
+
+
+def refusal(error: VenueError) -> Answer:
+    """An error in the venue's form."""
+    headers = (("allow", ", ".join(error.data["allow"])),) if error.status == 405 and error.data else ()
+    return Answer(error.status, msgspec.json.encode(error.body()), headers)
+
+
+Handler = Callable[[Request], Awaitable[Answer]]
+
+
+def split_target(target: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The decoded path segments and the query of a request target. The last of a repeated parameter counts."""
+    path, _, query = target.partition("?")
+    segments = tuple(unquote(part) for part in path.split("/")[1:])
+    return segments, dict(parse_qsl(query, keep_blank_values=True))
+
+
+class HttpConnection:
+    """One connection: keep-alive, a limit on heads and bodies, and closed when idle for `HTTP_IDLE`."""
+
+    def __init__(self, stream: trio.abc.Stream, clock: Clock) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HTTP_LARGEST_HEAD)
+        self._is_head = False
+
+    async def serve(self, handler: Handler) -> None:
+        """Answer requests until the client leaves, idles, or stops speaking HTTP.
+
+        Raises:
+            trio.BrokenResourceError: the connection died.
+        """
+        while True:
+            try:
+                request = await self._next_request()
+            except h11.RemoteProtocolError as error:
+                await self._give_up(error.error_status_hint, str(error))
+                return
+            except VenueError as error:
+                await self._give_up(error.status, error.message)
+                return
+            if request is None:
+                return
+            answer = await handler(request)
+            await self._send(answer)
+            if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
+                return
+            self._h11.start_next_cycle()
+
+    async def read_head(self) -> h11.Request | None:
+        """The head of the first request, for a protocol that upgrades; None when the client left or idled.
+
+        Raises:
+            h11.RemoteProtocolError: not HTTP.
+        """
+        event = await self._next_event()
+        return event if isinstance(event, h11.Request) else None
+
+    def unread(self) -> bytes:
+        """Bytes that came after the head."""
+        return self._h11.trailing_data[0]
+
+    async def answer_last(self, answer: Answer) -> None:
+        """Answer, and promise to close."""
+        await self._send(attrs.evolve(answer, headers=(*answer.headers, ("connection", "close"))))
+
+    async def _give_up(self, status: int, message: str) -> None:
+        """Say what was wrong and read on for a moment: closing over unread bytes would reset the answer away."""
+        if self._h11.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            with trio.move_on_after(HTTP_CLOSE):
+                await self.answer_last(refusal(VenueError("BINDING_ERROR", message, status=status)))
+                while await self._stream.receive_some(_CHUNK):
+                    pass
+
+    async def _next_request(self) -> Request | None:
+        head = await self._next_event()
+        if not isinstance(head, h11.Request):
+            return None
+        self._is_head = head.method == b"HEAD"
+        body = bytearray()
+        while True:
+            event = await self._next_event()
+            if isinstance(event, h11.Data):
+                body += event.data
+                if len(body) > HTTP_LARGEST_BODY:
+                    raise VenueError("BINDING_ERROR", "body too large", status=413)
+            elif isinstance(event, h11.EndOfMessage):
+                break
+            else:
+                return None
+        segments, query = split_target(head.target.decode("latin-1"))
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
+        return Request(head.method.decode("latin-1"), segments, query, headers, bytes(body))
+
+    async def _next_event(self) -> h11.Event | None:
+        """The next event of the client; None when it closed, or sent nothing for too long."""
+        while True:
+            event = self._h11.next_event()
+            if event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
+                return None
+            if event is not h11.NEED_DATA:
+                return event  # type: ignore[return-value]  # h11's sentinels are events to its stubs
+            if self._h11.they_are_waiting_for_100_continue:
+                await self._write(h11.InformationalResponse(status_code=100, headers=[]))
+            data: bytes | bytearray | None = None
+            with trio.move_on_after(HTTP_IDLE):
+                data = await self._stream.receive_some(_CHUNK)
+            if data is None:
+                return None
+            self._h11.receive_data(bytes(data))
+
+    async def _send(self, answer: Answer) -> None:
+        headers = [("date", formatdate(self._clock.wall_ns() // 1_000_000_000, usegmt=True)), *answer.headers]
+        if answer.body:
+            headers.append(("content-type", "application/json; charset=utf-8"))
+        if answer.status != 204:
+            headers.append(("content-length", str(len(answer.body))))
+        parts = [self._h11.send(h11.Response(status_code=answer.status, headers=headers)) or b""]
+        if answer.body and not self._is_head:
+            parts.append(self._h11.send(h11.Data(data=answer.body)) or b"")
+        parts.append(self._h11.send(h11.EndOfMessage()) or b"")
+        await self._stream.send_all(b"".join(parts))
+
+    async def _write(self, event: h11.InformationalResponse) -> None:
+        await self._stream.send_all(self._h11.send(event) or b"")

@@ -1,0 +1,65 @@
+"""The numbers the venue publishes about itself, and those it keeps to itself and we had to choose.
+
+Seconds unless a name says otherwise. Sections are those of the protocol reference.
+"""
+
+JWT_LIFETIME = 300
+"""Seconds a token lives; it cannot be extended (2.2)."""
+
+AUTH_DEFAULT_EXPIRY = 30 * 60
+AUTH_LONGEST_EXPIRY = 7 * 24 * 3600
+"""How long after its timestamp an auth signature may be used: default and most (2.2)."""
+
+AUTH_FUTURE_TOLERANCE = 60
+"""How far ahead of the exchange's clock an auth timestamp may be. Undocumented; chosen."""
+
+DEFAULT_RECV_WINDOW_MS = 300_000
+SHORTEST_RECV_WINDOW_MS = 10
+"""The receive window of an order (2.3)."""
+
+LONGEST_CLIENT_ID = 64
+
+RETAIL_SPEED_BUMP = 0.3
+"""Orders and cancels of an ``interactive`` token reach the engine this much later (3.5)."""
+
+RESTRICTED_BAND_BPS = 5
+"""In restricted modes an order must be this close to the fair price on its aggressive side (1)."""
+
+HTTP_IDLE = 60.0
+"""A connection with no byte in this long is closed."""
+
+HTTP_LARGEST_HEAD = 64 * 1024
+HTTP_LARGEST_BODY = 1024 * 1024
+"""Bytes. Undocumented; chosen."""
+
+TLS_HANDSHAKE = 10.0
+"""A client that has not finished its TLS handshake by then is forgotten. Chosen."""
+
+HTTP_CLOSE = 5.0
+"""How long a last answer may take to leave before the connection is closed under it. Chosen."""
+
+WS_HANDSHAKE = 10.0
+"""A client that has not finished its upgrade request by then is closed. Chosen."""
+
+WS_PING_EVERY = 55.0
+WS_PONG_WITHIN = 5.0
+"""Protocol pings of the server, and how long the pong may take (4.1)."""
+
+WS_UNSUBSCRIBED_GRACE = 10.0
+"""A socket that holds no subscription for this long is closed with 4031 (4.1; the length is chosen)."""
+
+WS_UNREAD_MESSAGES = 2000
+"""A socket with more messages than this waiting for it is hung up on (4.1)."""
+
+WS_LARGEST_MESSAGE = 256 * 1024
+"""Bytes in one message of a client; more is answered with close code 1009. Chosen."""
+
+WS_INBOX = 1024
+"""Messages of a client read ahead of their handling, so that pongs are seen while it is busy."""
+
+WS_CLOSE = 5.0
+"""How long a closing handshake may take before the connection is cut. Chosen."""
+
+LARGEST_PAGE = 5000
+DEFAULT_PAGE = 100
+"""``page_size`` of the paginated reads (3.1)."""

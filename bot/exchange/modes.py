@@ -1,0 +1,46 @@
+"""Platform modes and what each lets through (protocol reference 1)."""
+
+from typing import Literal, get_args
+
+from bot.exchange.engine import outside
+from bot.exchange.errors import VenueError
+from bot.exchange.limits import RESTRICTED_BAND_BPS
+from bot.exchange.markets import Market
+from bot.exchange.orders import Order
+
+Mode = Literal["ok", "maintenance", "cancel_only", "post_only"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+
+def check_mode(mode: Mode, order: Order, market: Market) -> None:
+    """Refuse an order that the mode does not let in.
+
+    Raises:
+        VenueError: SYSTEM_STATUS_CANCEL_ONLY, SYSTEM_STATUS_POST_ONLY, or SERVICE_UNAVAILABLE in maintenance.
+    """
+    if mode == "ok":
+        return
+    check_available(mode)
+    if mode == "cancel_only":
+        raise VenueError(
+            "SYSTEM_STATUS_CANCEL_ONLY", "system status is CANCEL_ONLY, only cancel orders are allowed"
+        )
+    if order.instruction not in {"POST_ONLY", "RPI"}:
+        raise VenueError(
+            "SYSTEM_STATUS_POST_ONLY", "system status is POST_ONLY, only post only orders are allowed"
+        )
+    if outside(order, market.mark, RESTRICTED_BAND_BPS):
+        raise VenueError(
+            "SYSTEM_STATUS_POST_ONLY",
+            "system status is POST_ONLY, price is outside the external fair price band",
+        )
+
+
+def check_available(mode: Mode) -> None:
+    """Refuse any change of orders in maintenance.
+
+    Raises:
+        VenueError: SERVICE_UNAVAILABLE.
+    """
+    if mode == "maintenance":
+        raise VenueError("SERVICE_UNAVAILABLE", "system status is MAINTENANCE, trading is unavailable")

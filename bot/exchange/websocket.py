@@ -1,0 +1,224 @@
+"""WebSocket transport: upgrade, pings, closing. The room's only importer of trio-websocket."""
+
+import base64
+import binascii
+
+import h11
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from wsproto.utilities import LocalProtocolError
+
+from bot.exchange.errors import VenueError
+from bot.exchange.exchange import Exchange
+from bot.exchange.http import HttpConnection, refusal, split_target
+from bot.exchange.limits import (
+    HTTP_CLOSE,
+    WS_CLOSE,
+    WS_HANDSHAKE,
+    WS_INBOX,
+    WS_LARGEST_MESSAGE,
+    WS_PING_EVERY,
+    WS_PONG_WITHIN,
+    WS_UNSUBSCRIBED_GRACE,
+)
+from bot.exchange.rpc import encode
+from bot.exchange.session import Session
+
+ABNORMAL = 1006
+TOO_BIG = 1009
+UNSUPPORTED_DATA = 1003
+NO_SUBSCRIPTION = 4031
+
+_KEY_BYTES = 16
+
+
+class _Rewound(trio.abc.Stream):
+    """A stream that first gives back what was read already: the upgrade, and once that is accepted the rest.
+
+    The library loses what it reads between the upgrade and its acceptance.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, upgrade: bytes, rest: bytes) -> None:
+        self._stream = stream
+        self._read = [upgrade, rest]
+        self.accepted = trio.Event()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        if len(self._read) < 2:
+            await self.accepted.wait()
+        while self._read:
+            data = self._read.pop(0)
+            if data:
+                await trio.lowlevel.checkpoint()
+                return data
+        return await self._stream.receive_some(max_bytes)
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class SocketServer:
+    """Serves the WebSocket port of one exchange."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._processing = exchange.settings.processing_ms / 1000
+
+    async def serve(self, stream: trio.abc.Stream) -> None:
+        """One connection: an upgrade request, and then a conversation until either side ends it.
+
+        Raises:
+            trio.BrokenResourceError: the connection died before it was a WebSocket.
+        """
+        http = HttpConnection(stream, self._exchange.clock)
+        upgrade: bytes | None = None
+        with trio.move_on_after(WS_HANDSHAKE):
+            try:
+                head = await http.read_head()
+                if head is None:
+                    return
+                upgrade = _read_upgrade(head)
+            except (VenueError, h11.RemoteProtocolError) as error:
+                self._exchange.counters.requests["refused upgrade"] += 1
+                refused = error if isinstance(error, VenueError) else VenueError("BINDING_ERROR", str(error))
+                with trio.move_on_after(HTTP_CLOSE):
+                    await http.answer_last(refusal(refused))
+        if upgrade is not None:
+            await self._converse(_Rewound(stream, upgrade, http.unread()))
+
+    async def _converse(self, stream: _Rewound) -> None:
+        session = self._exchange.open_session()
+        socket: WebSocketConnection | None = None
+        try:
+            async with trio.open_nursery() as nursery:
+                request = await wrap_server_stream(nursery, stream, WS_INBOX, WS_LARGEST_MESSAGE)
+                socket = await request.accept()
+                stream.accepted.set()
+                nursery.start_soon(_write, socket, session)
+                nursery.start_soon(_ping, socket, session)
+                nursery.start_soon(_insist_on_subscription, session)
+                nursery.start_soon(_end, socket, session, nursery.cancel_scope)
+                await self._read(socket, session)
+                if session.ending is None:
+                    nursery.cancel_scope.cancel()
+        except* (ConnectionClosed, LocalProtocolError, trio.BrokenResourceError, trio.ClosedResourceError):
+            # The library's reader task dies of these when a peer vanishes, or speaks on while we close.
+            pass
+        finally:
+            session.outbox.close()
+            self._exchange.close_session(session, *_how_it_ended(session, socket))
+
+    async def _read(self, socket: WebSocketConnection, session: Session) -> None:
+        """Handle the messages of a socket in order, until it closes."""
+        while True:
+            try:
+                message = await socket.get_message()
+            except ConnectionClosed:
+                return
+            us_in = self._exchange.stamps.now_us()
+            if isinstance(message, bytes):
+                session.hang_up(UNSUPPORTED_DATA, "clients never send binary")
+            elif session.ending is None:
+                if self._processing:
+                    await trio.sleep(self._processing)
+                session.handle(message, us_in)
+
+
+async def _write(socket: WebSocketConnection, session: Session) -> None:
+    try:
+        async for item in session.outbox:
+            await socket.send_message(encode(item))
+    except ConnectionClosed:
+        return
+
+
+async def _ping(socket: WebSocketConnection, session: Session) -> None:
+    """Ping every 55 s; a pong that takes more than 5 s ends the connection (protocol reference 4.1)."""
+    sent = 0
+    while True:
+        await trio.sleep(WS_PING_EVERY)
+        sent += 1
+        with trio.move_on_after(WS_PONG_WITHIN) as waiting:
+            try:
+                await socket.ping(sent.to_bytes(8))
+            except ConnectionClosed:
+                return
+        if waiting.cancelled_caught:
+            session.hang_up(None, "no pong")
+            return
+
+
+async def _insist_on_subscription(session: Session) -> None:
+    """End a socket that holds no subscription for too long (protocol reference 4.1)."""
+    while True:
+        await session.unsubscribed.wait()
+        with trio.move_on_after(WS_UNSUBSCRIBED_GRACE):
+            await session.subscribed.wait()
+            continue
+        session.hang_up(NO_SUBSCRIPTION, "no active subscription")
+        return
+
+
+async def _end(socket: WebSocketConnection, session: Session, scope: trio.CancelScope) -> None:
+    """Once the session hangs up, close the socket: in form when there is a code, else at once."""
+    await session.hung_up.wait()
+    assert session.ending is not None
+    if session.ending.code is not None:
+        with trio.move_on_after(WS_CLOSE):
+            await socket.aclose(session.ending.code, session.ending.reason)
+    scope.cancel()
+
+
+def _how_it_ended(session: Session, socket: WebSocketConnection | None) -> tuple[int, str, str]:
+    """Code, sender and reason of a socket's end."""
+    if session.ending is not None:
+        return session.ending.code or ABNORMAL, "server", session.ending.reason
+    if socket is None or socket.closed is None:
+        return ABNORMAL, "server", "the exchange stopped"
+    by = "server" if socket.closed.code == TOO_BIG else "client"
+    return socket.closed.code, by, socket.closed.reason or ""
+
+
+def _read_upgrade(head: h11.Request) -> bytes:
+    """Check an upgrade request, and write the plain one that the WebSocket library is given instead.
+
+    Extensions and subprotocols are offers, and none is taken up. The library sees nothing a client wrote but the
+    key: it would die of a host that is no host name.
+
+    Raises:
+        VenueError: another path, not an upgrade, or an encoding that is not served.
+    """
+    segments, query = split_target(head.target.decode("latin-1"))
+    headers: dict[bytes, bytes] = {}
+    for name, value in head.headers:
+        headers[name] = headers[name] + b"," + value if name in headers else value
+    if segments not in {("v1",), ("v1", "")}:
+        raise VenueError("NOT_FOUND", "no such path")
+    tokens = {token.strip() for token in headers.get(b"connection", b"").lower().split(b",")}
+    if (
+        head.method != b"GET"
+        or b"upgrade" not in tokens
+        or headers.get(b"upgrade", b"").lower() != b"websocket"
+    ):
+        raise VenueError("BINDING_ERROR", "this port serves WebSockets only", status=426)
+    if headers.get(b"sec-websocket-version") != b"13":
+        raise VenueError("BINDING_ERROR", "Sec-WebSocket-Version is not 13", status=426)
+    if "sbeSchemaId" in query or "sbeSchemaVersion" in query:
+        raise VenueError("INVALID_REQUEST_PARAMETER", "unsupported sbeSchemaId or sbeSchemaVersion")
+    key = headers.get(b"sec-websocket-key", b"")
+    try:
+        nonce = base64.b64decode(key, validate=True)
+    except binascii.Error as error:
+        raise VenueError("BINDING_ERROR", "Sec-WebSocket-Key is not base64") from error
+    if len(nonce) != _KEY_BYTES:
+        raise VenueError("BINDING_ERROR", "Sec-WebSocket-Key is not 16 bytes")
+    return (
+        b"GET /v1 HTTP/1.1\r\nHost: exchange\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + b"\r\n\r\n"
+    )

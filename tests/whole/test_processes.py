@@ -1,0 +1,136 @@
+"""The bot as a process: real signals, a real child, real sockets. Only what virtual time cannot show.
+
+Nothing here sleeps: a line of the log tells that a phase has begun, and the end of a pipe that every process
+which held it is gone, the exchange's included.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PATIENCE = 60  # s; only a hang lasts that long
+RUN = (sys.executable, "-X", "importtime", "-m", "bot", "run")
+"""Each import is a line on stderr; see `PHASES`."""
+
+AT_MOST = ("--for", "60")
+"""Ends a bot that missed what it should have stopped at."""
+
+
+class Bot:
+    """A bot process, and its log so far."""
+
+    def __init__(self, folder: Path, *command: str) -> None:
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(folder),
+                "PYTHONPATH": str(REPOSITORY),
+                "BOT__EXCHANGE__RTT_MS": "60",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.log = ""
+
+    def wait_for(self, text: str) -> None:
+        """Read the log up to a line that contains this."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.log += line
+            if text in line:
+                return
+        pytest.fail(f"the log ended without {text!r}")
+
+    def end(self) -> str:
+        """The rest of stdout, when no process is left that holds either pipe."""
+        stdout, log = self.process.communicate(timeout=PATIENCE)
+        self.log += log
+        assert "Traceback" not in self.log
+        return stdout
+
+
+PHASES = {
+    "import": " bot.core.clock\n",
+    "start of the exchange": " bot.run\n",
+    "warm-up": "[INIT] Paradex HTTP pool",
+    "auth": "[INIT] Paradex HTTP connection pool warmed up",
+    "connect": "[INIT] Paradex authenticated",
+    "order": "[INIT] Paradex session 1 ready",
+    "cancel": "status=OPEN",
+}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_sigint_in_each_phase(phase: str, tmp_path: Path) -> None:
+    """Exit 0, a summary and no traceback; nothing runs afterwards. Virtual time judges the 3 s."""
+    bot = Bot(tmp_path, *RUN, *AT_MOST)
+    bot.wait_for(PHASES[phase])
+    bot.process.send_signal(signal.SIGINT)
+    summary = bot.end()
+    assert bot.process.returncode == 0
+    assert "stopped by SIGINT" in summary
+    assert "unresolved 0" in summary
+
+
+def test_a_run_of_some_seconds(tmp_path: Path) -> None:
+    """`--for` ends it as SIGINT would; the lines of the log and the keys of the summary are as promised."""
+    bot = Bot(tmp_path, *RUN, "--for", "3", "--summary", "s.json")
+    printed = bot.end()
+    assert bot.process.returncode == 0
+    for line in (
+        "[INIT] Paradex HTTP pool: max_idle=4 idle_timeout=60s tcp_keepalive=30s",
+        " connect_timeout=10s request_timeout=10s\n",
+        "[INIT] Paradex HTTP connection pool warmed up",
+        "[INIT] Paradex authenticated: account=0x",
+        "token expires in 300s",
+        "[INIT] Paradex WebSocket subscribed: orders.BTC-USD-PERP",
+        "[INIT] Paradex session 1 ready in ",
+        "[ORDER] Paradex order sent: client_id=",
+        "reused=true, request=",
+        "[ORDER] Paradex order confirmed via WS: id=",
+        "status=OPEN",
+        "status=CLOSED",
+    ):
+        assert line in bot.log
+    summary = json.loads((tmp_path / "s.json").read_text())
+    orders, http = summary["orders"], summary["http"]
+    assert orders["placed"] == orders["confirmed"] == orders["closed"] > 0
+    assert orders["unresolved"] == http["order_requests_cold"] == 0
+    assert http["order_requests"] == 2 * orders["placed"]
+    assert summary["latency_ms"]["request"]["count"] == orders["placed"]
+    assert f"placed {orders['placed']}" in printed
+
+
+def test_nothing_outlives_a_killed_bot(tmp_path: Path) -> None:
+    """The exchange ends with its stdin, so even after SIGKILL of the bot the last holder of the log goes away."""
+    bot = Bot(tmp_path, *RUN, *AT_MOST)
+    bot.wait_for("[INIT] Paradex session 1 ready")
+    bot.process.kill()
+    bot.end()
+    assert bot.process.returncode == -signal.SIGKILL
+
+
+def test_ctrl_c_through_just(tmp_path: Path) -> None:
+    """`just` reports 130 although the bot has ended well, and Ctrl-C goes to the whole group twice over."""
+    just = Path(sys.executable).parent / "just"
+    if not just.exists():
+        pytest.skip("just is not in this environment; the README installs it there")
+    bot = Bot(tmp_path, str(just), "--justfile", str(REPOSITORY / "justfile"), "run", *AT_MOST)
+    bot.wait_for("[INIT] Paradex session 1 ready")
+    os.killpg(bot.process.pid, signal.SIGINT)
+    os.killpg(bot.process.pid, signal.SIGINT)
+    summary = bot.end()
+    assert "stopped by SIGINT" in summary
+    assert "unresolved 0" in summary
+    assert bot.process.returncode == 130

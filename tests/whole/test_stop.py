@@ -1,0 +1,195 @@
+"""SIGINT in every phase: exit 0 within 3 s, and no order of ours left on the exchange."""
+
+from collections.abc import Callable
+
+import attrs
+import pytest
+import trio
+
+from bot import app
+from bot.core.order import State
+from bot.settings import Settings
+from bot.simulation.rehearsal import Rehearsal, rehearse
+from bot.summary import Summary
+from bot.trading.probe import Probe, ProbeSettings
+from bot.trading.strategy import Event, OrderChanged
+from bot.trading.trader import Trader
+
+RTT = 0.1
+
+
+def clean_stop(play: Callable[[Rehearsal], None]) -> tuple[Summary, Rehearsal]:
+    """Run until ``play`` has somebody stop the bot, and see that it ends as it should."""
+
+    async def whole(rehearsal: Rehearsal) -> tuple[Summary, Rehearsal]:
+        asked: list[float] = []
+        ask = rehearsal.stop.ask
+
+        def noted(reason: str) -> None:
+            asked.append(trio.current_time())
+            ask(reason)
+
+        rehearsal.stop.ask = noted  # type: ignore[method-assign]
+        play(rehearsal)
+        with trio.fail_after(60):
+            summary = await rehearsal.trade()
+        assert trio.current_time() - asked[0] < 3.0
+        return summary, rehearsal
+
+    settings = attrs.evolve(Settings(), strategy=ProbeSettings(pause=0.3))
+    summary, rehearsal = rehearse(whole, settings, delay=RTT / 2)
+    assert summary.exit_code == 0
+    assert summary.exit_reason == "SIGINT"
+    assert {order.status for order in rehearsal.exchange.orders.values()} <= {"CLOSED"}
+    assert summary.orders.placed == len(rehearsal.exchange.orders)
+    assert len(rehearsal.exchange.sessions) == 0
+    return summary, rehearsal
+
+
+def on_message(
+    rehearsal: Rehearsal,
+    way: str,
+    start: str,
+    act: Callable[[], object],
+    *,
+    count: int = 1,
+    after: float = 0.0,
+) -> None:
+    """Call ``act``, ``after`` seconds from the ``count``-th message of this kind that begins like this."""
+    seen = 0
+    write_down = rehearsal.surroundings.tape
+
+    def tape(kind: str, message: str) -> None:
+        nonlocal seen
+        write_down(kind, message)
+        if kind == way and message.startswith(start):
+            seen += 1
+            if seen == count:
+                rehearsal.network.after(after, act)
+
+    rehearsal.surroundings = attrs.evolve(rehearsal.surroundings, tape=tape)
+
+
+def at_message(way: str, start: str, *, count: int = 1, after: float = 0.0) -> Callable[[Rehearsal], None]:
+    """SIGINT then; see `on_message`."""
+
+    def play(rehearsal: Rehearsal) -> None:
+        on_message(
+            rehearsal, way, start, lambda: rehearsal.stop.signalled("SIGINT"), count=count, after=after
+        )
+
+    return play
+
+
+PHASES = {
+    "warm-up": at_message("http>", "GET /system/time"),
+    "clock": at_message("http>", "GET /system/time", count=5),
+    "onboarding": at_message("http>", "POST /onboarding"),
+    "auth": at_message("http>", "POST /auth", count=2),
+    "TCP and TLS of the WebSocket": at_message("http<", "200 [secret] /auth", after=RTT / 2),
+    "WebSocket upgrade": at_message("http<", "200 [secret] /auth", after=2.5 * RTT),
+    "auth over the WebSocket": at_message("ws>", '{"jsonrpc":"2.0","method":"auth"'),
+    "subscribe": at_message("ws>", '{"jsonrpc":"2.0","method":"subscribe"'),
+    "list of open orders": at_message("http>", "GET /orders"),
+    "quote": at_message("http>", "GET /bbo"),
+    "order on its way there": at_message("http>", "POST /orders", after=RTT / 4),
+    "order on its way back": at_message("http>", "POST /orders", after=3 * RTT / 4),
+    "second order": at_message("http>", "POST /orders", count=2),
+    "order open": at_message("http<", "201"),
+    "cancel on its way there": at_message("http>", "DELETE /orders", after=RTT / 4),
+    "cancel on its way back": at_message("http>", "DELETE /orders", after=3 * RTT / 4),
+    "pause": at_message("http<", "204", after=RTT),
+}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_sigint_in_each_phase(phase: str) -> None:
+    """Whatever is under way: a clean end, quickly."""
+    summary, rehearsal = clean_stop(PHASES[phase])
+    if summary.generations:
+        assert rehearsal.exchange.counters.socket_closes[-1].code == 1000
+
+
+@pytest.mark.parametrize("quarter", range(0, 92, 3))
+def test_sigint_at_any_time(quarter: int) -> None:
+    """A sweep over the first seconds, in steps that fall on no boundary of a phase."""
+    clean_stop(
+        lambda rehearsal: rehearsal.network.at(quarter * RTT / 3.7, rehearsal.stop.signalled, "SIGINT")
+    )
+
+
+@pytest.mark.parametrize("later", [0.0, 0.02, 0.07, 0.12, 0.5, 0.9])
+def test_sigint_while_the_websocket_is_lost(later: float) -> None:
+    """Cancels go by REST, and their end is looked up there."""
+
+    def play(rehearsal: Rehearsal) -> None:
+        at_message("http>", "POST /orders", count=2, after=later)(rehearsal)
+        on_message(
+            rehearsal, "http>", "POST /orders", rehearsal.exchange.drop_websockets, count=2, after=0.03
+        )
+
+    clean_stop(play)
+
+
+@pytest.mark.parametrize("again", [0.001, 0.05, 0.1, 0.15, 0.3, 0.99])
+def test_a_second_sigint_within_a_second_changes_nothing(again: float) -> None:
+    """Launchers deliver Ctrl-C twice: the echo must not cut the end short."""
+
+    def play(rehearsal: Rehearsal) -> None:
+        at_message("http>", "POST /orders", count=2)(rehearsal)
+        ask = rehearsal.stop.signalled
+
+        def twice(name: str) -> None:
+            ask(name)
+            rehearsal.network.after(again, ask, name)
+
+        rehearsal.stop.signalled = twice  # type: ignore[method-assign]
+
+    clean_stop(play)
+
+
+def test_later_sigint_leaves_and_names_what_is_unresolved() -> None:
+    """The venue has gone silent: a second SIGINT ends the wait after 2 s, with exit code 4 and the order's name."""
+
+    async def play(rehearsal: Rehearsal) -> Summary:
+        at_message("http>", "POST /orders", count=2, after=RTT / 4)(rehearsal)
+        on_message(rehearsal, "http>", "POST /orders", rehearsal.link.black_hole, count=2, after=0.03)
+
+        async def impatient() -> None:
+            await rehearsal.stop.wait_asked()
+            await trio.sleep(1.5)
+            rehearsal.stop.signalled("SIGINT")
+            with trio.fail_after(2 * app.HURRY_DEADLINE + 0.1):
+                await ended.wait()
+
+        ended = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(impatient)
+            summary = await rehearsal.trade()
+            ended.set()
+        return summary
+
+    summary = rehearse(play, attrs.evolve(Settings(), strategy=ProbeSettings(pause=0.3)), delay=RTT / 2)
+    assert summary.exit_code == 4
+    [order] = summary.unresolved
+    assert order.client_id in summary.to_table()
+
+
+def test_broken_work_leaves_no_order_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A strategy that breaks while its order rests ends the program with its error, after the order's cancel."""
+
+    class Broken(Probe):
+        def on_event(self, event: Event, trader: Trader) -> None:
+            if isinstance(event, OrderChanged) and event.order.state is State.OPEN:
+                raise ZeroDivisionError("a strategy's bug")
+            super().on_event(event, trader)
+
+    monkeypatch.setattr(app, "Probe", Broken)
+
+    async def play(rehearsal: Rehearsal) -> list[str]:
+        with pytest.raises(ExceptionGroup) as caught:
+            await rehearsal.trade()
+        assert caught.group_contains(ZeroDivisionError, match="a strategy's bug")
+        return [order.status for order in rehearsal.exchange.orders.values()]
+
+    assert rehearse(play, delay=RTT / 2) == ["CLOSED"]
