@@ -26,7 +26,6 @@ ONLY_IMPORTERS = {
     "trio_websocket": {"link/websocket.py", "exchange/websocket.py"},
     "fast_stark_crypto": {"link/signer.py", "exchange/stark.py"},
     "starknet_py": {"link/signer.py", "lab/signing.py"},
-    "h11": {"exchange/http.py"},
     "time": {"link/clock.py", "lab/signing.py"},
     "uuid": set[str](),
 }
@@ -45,7 +44,7 @@ def imported(module: Path) -> Iterator[str]:
 
 
 def room(dotted: str) -> str:
-    return (dotted.split(".") + [""])[1]
+    return [*dotted.split("."), ""][1]
 
 
 def floor(name: str) -> int:
