@@ -123,7 +123,7 @@ def build(early: EarlySignals) -> App:
             force: overwrite it.
         """
         early.restore()
-        from bot import config as verbs
+        from bot.settings import verbs
 
         return verbs.init(path, force=force)
 
@@ -136,7 +136,7 @@ def build(early: EarlySignals) -> App:
             json: print a list of the faults.
         """
         early.restore()
-        from bot import config as verbs
+        from bot.settings import verbs
 
         return verbs.check(settings, os.environ, json=json)
 
@@ -150,7 +150,7 @@ def build(early: EarlySignals) -> App:
             json: for programs; origins are always in it.
         """
         early.restore()
-        from bot import config as verbs
+        from bot.settings import verbs
 
         return verbs.show(settings, os.environ, origin=origin, json=json)
 

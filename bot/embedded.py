@@ -1,5 +1,6 @@
 """The embedded exchange, as the bot starts it: a child that cannot outlive it."""
 
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -37,11 +38,14 @@ class _Ready(msgspec.Struct):
 
 
 @asynccontextmanager
-async def open_embedded(settings: ExchangeSettings, stop: Stop) -> AsyncIterator[Embedded | None]:
+async def open_embedded(
+    settings: ExchangeSettings, stop: Stop, *, hidden: str
+) -> AsyncIterator[Embedded | None]:
     """Start the exchange, and end it with the block. None if the bot is to stop before it is up.
 
     It runs in a session of its own, for a Ctrl-C goes to the whole group and would end it before our orders
-    are cancelled; and it ends when its stdin does, so that even a killed bot leaves nothing behind.
+    are cancelled; and it ends when its stdin does, so that even a killed bot leaves nothing behind. Of the
+    environment it gets everything but the variable ``hidden``, which may hold a key of another account.
 
     Raises:
         FatalError: it did not come up.
@@ -56,6 +60,7 @@ async def open_embedded(settings: ExchangeSettings, stop: Stop) -> AsyncIterator
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
+        env={name: value for name, value in os.environ.items() if name != hidden},
     )
     try:
         line = b""

@@ -25,7 +25,7 @@ from bot.paradex.environment import PUBLIC_VENUES, Venue
 from bot.session.login import Identity
 from bot.session.stop import Stop
 from bot.settings import Settings, load, require_live
-from bot.settings_fault import SettingsError
+from bot.settings.fault import SettingsError
 from bot.signals import STOPPING, EarlySignals
 from bot.summary import Summary
 
@@ -114,7 +114,7 @@ async def _open_place(settings: Settings, stop: Stop) -> AsyncIterator[_Place | 
         venue = Venue(settings.venue.rest_url, settings.venue.ws_url)
         yield _Place(venue, _tls(settings.venue.ca_file))
     elif settings.environment == "embedded":
-        async with open_embedded(settings.exchange, stop) as embedded:
+        async with open_embedded(settings.exchange, stop, hidden=settings.account.key_env) as embedded:
             yield None if embedded is None else _Place(embedded.venue, _tls(str(embedded.ca_file)))
     else:
         yield _Place(PUBLIC_VENUES[settings.environment], _tls(settings.venue.ca_file))

@@ -50,6 +50,7 @@ def test_nothing_but_reveal_shows_a_secret() -> None:
     "leak",
     [
         pickle.dumps,
+        lambda secret: pickle.dumps(secret, protocol=0),
         copy.copy,
         copy.deepcopy,
         vars,
@@ -263,6 +264,15 @@ def test_a_registered_text_that_is_no_key_is_hidden_literally() -> None:
     assert (
         redactor.redact('Authorization: Bearer p.+(w "d, p..+(w') == f"Authorization: Bearer {HIDDEN}, p..+(w"
     )
+
+
+def test_a_secret_that_begins_like_another_is_hidden_to_its_end() -> None:
+    """Whichever of the two was registered first."""
+    for words in (["open", "open sesame"], ["open sesame", "open"]):
+        redactor = Redactor()
+        for word in words:
+            redactor.register(Secret(word))
+        assert redactor.redact("say open sesame, say open") == f"say {HIDDEN}, say {HIDDEN}"
 
 
 @pytest.mark.parametrize(

@@ -106,10 +106,7 @@ def _int(raw: object, _: object) -> int:
 def _float(raw: object, _: object) -> float:
     if not isinstance(raw, int | Decimal) or isinstance(raw, bool):
         raise TypeError("not a number")
-    try:
-        value = float(raw)
-    except OverflowError:  # of an int; a Decimal becomes infinite
-        value = math.inf
+    value = float(raw)
     if not math.isfinite(value):
         raise ValueError("not a finite number")
     return value

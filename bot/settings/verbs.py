@@ -9,10 +9,10 @@ from pathlib import Path
 import attrs
 
 from bot.settings import DEFAULT_FILE, FIELDS, Loaded, Settings, load
-from bot.settings_fault import SettingsError
-from bot.settings_source import variable
-from bot.settings_toml import written
-from bot.settings_value import limits, plain
+from bot.settings.fault import SettingsError
+from bot.settings.source import variable
+from bot.settings.toml import written
+from bot.settings.value import limits, plain
 
 _HEADER = f"""\
 # Settings of the bot. Every key may be left out; what is commented out here is its default.

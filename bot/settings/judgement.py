@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bot.link.secrets import HIDDEN
-from bot.settings_fault import Fault, SettingsError, holds_key, shown
-from bot.settings_rules import RULES
-from bot.settings_source import Given
-from bot.settings_value import Field, allowed, convert
+from bot.settings.fault import Fault, SettingsError, holds_key, shown
+from bot.settings.rules import RULES
+from bot.settings.source import Given
+from bot.settings.value import Field, allowed, convert
 
 _SECRET_WORDS = ("key", "secret", "token", "jwt", "password", "passphrase", "mnemonic", "private")
 _WHERE_KEYS_BELONG = (

@@ -14,11 +14,11 @@ from bot.link.secrets import AccountSettings
 from bot.link.websocket import StreamSettings
 from bot.log import LogSettings
 from bot.paradex.environment import ENVIRONMENTS, VenueSettings
-from bot.settings_fault import DEFAULT, Fault, Origin, SettingsError, shown
-from bot.settings_judgement import judge
-from bot.settings_rules import BOTH_OR_NONE
-from bot.settings_source import Given, from_environment, from_file
-from bot.settings_value import Field
+from bot.settings.fault import DEFAULT, Fault, Origin, SettingsError, shown
+from bot.settings.judgement import judge
+from bot.settings.rules import BOTH_OR_NONE
+from bot.settings.source import Given, from_environment, from_file
+from bot.settings.value import Field
 from bot.trading.executor import OrdersSettings
 from bot.trading.probe import ProbeSettings
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import attrs
 
-from bot.settings_fault import Fault, Origin, SettingsError
-from bot.settings_toml import Document, Names, TomlError, dotted, parse, parse_value
-from bot.settings_value import Field, is_text
+from bot.settings.fault import Fault, Origin, SettingsError
+from bot.settings.toml import Document, Names, TomlError, dotted, parse, parse_value
+from bot.settings.value import Field, is_text
 
 PREFIX = "BOT__"
 _LARGEST_FILE = 2**18  # bytes
