@@ -114,10 +114,8 @@ class Network(trio.abc.SocketFactory):
 
     def here(self) -> Host:
         """The host that this task runs on."""
-        host = _here.get()
-        return (
-            host if host in self._hosts else self.localhost
-        )  # it may be a host of a network around this one
+        host = _here.get()  # perhaps one of a network around this one
+        return host if host in self._hosts else self.localhost
 
     def link(self, client: Host, server: Host) -> Link:
         """What lies between two hosts, seen from the client. From the other side it is the same two paths."""
@@ -215,7 +213,7 @@ async def open_network(seed: int, *, window: int = WINDOW) -> AsyncGenerator[Net
     resolver = trio.socket.set_custom_hostname_resolver(network.names)
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(timeline.run)
+            nursery.start_soon(timeline.unfold)
             yield network
             nursery.cancel_scope.cancel("the network is closed")
     finally:

@@ -40,7 +40,7 @@ class Timeline:
         """Call ``act(*args)`` in ``seconds``."""
         self.at(self.now() + seconds, act, *args)
 
-    async def run(self) -> NoReturn:
+    async def unfold(self) -> NoReturn:
         """Let things happen, until cancelled. What an action raises ends the run."""
         while True:
             with trio.CancelScope(deadline=self._due[0][0] if self._due else inf) as self._alarm:
