@@ -10,6 +10,7 @@ from loguru import logger
 
 from bot.alarm import Alarms
 from bot.core.clock import Clock
+from bot.core.errors import FatalError, leaves
 from bot.core.tape import Tape, no_tape
 from bot.link.clock import VenueClock
 from bot.link.http import Http, open_http
@@ -57,8 +58,7 @@ class Surroundings:
 async def trade(settings: Settings, around: Surroundings, stop: Stop) -> Summary:
     """Trade until ``stop`` is asked for, then cancel our orders, say goodbye, and tell what happened.
 
-    Raises, perhaps in groups:
-        FatalError: the venue refuses the account, or is not the one the settings speak of.
+    A `FatalError` (the venue refuses the account, or has no such market) asks for the stop like a signal does.
     """
     http_settings = settings.http
     logger.info(
@@ -86,15 +86,31 @@ async def trade(settings: Settings, around: Surroundings, stop: Stop) -> Summary
         )
         logged_in: LoggedIn | None = None
         with trio.CancelScope() as starting:
-            services.start_soon(stop.cancel, starting)
-            logged_in = await services.start(partial(supervise, "login", login.run, around.rng))
+            services.start_soon(stop.cancel, starting)  # noqa: ASYNC111 - cancelling it later does no harm
+            logged_in = await services.start(partial(_log_in, login, stop))
         if logged_in is None:
-            summary = Summary(environment=settings.environment, exit_reason=stop.reason, http=http.counters)
+            summary = Summary(
+                environment=settings.environment,
+                exit_reason=stop.reason,
+                is_fatal=stop.is_fatal,
+                http=http.counters,
+            )
         else:
             work = Work(settings, around, stop, http, logged_in, venue_clock, alarms)
             summary = await work.run(wanted_ns)
         services.cancel_scope.cancel()
     return summary
+
+
+async def _log_in(  # noqa: ASYNC128 - its child calls started()
+    login: Login, stop: Stop, task_status: trio.TaskStatus[LoggedIn]
+) -> None:
+    """Supervise the login; what no other try can mend stops the bot, in order, instead of tearing it down."""
+    try:
+        await supervise("login", login.run, login.rng, task_status=task_status)
+    except* FatalError as fatal:
+        stop.fail("; ".join(map(str, leaves(fatal))))
+    await trio.sleep_forever()
 
 
 @attrs.frozen
@@ -192,6 +208,7 @@ class Work:
         return Summary(
             environment=self.settings.environment,
             exit_reason=self.stop.reason,
+            is_fatal=self.stop.is_fatal,
             generations=generations.count,
             alarms=self.alarms.raised,
             ready_ms=generations.ready_ms,

@@ -19,7 +19,7 @@ from bot.core.errors import FatalError, leaves
 from bot.embedded import open_embedded
 from bot.link.clock import SystemClock
 from bot.link.secrets import KeyUnavailableError, Redactor, Secret, find_key, new_key
-from bot.link.signer import PrivateKeyRefusedError, parse_private_key
+from bot.link.signer import parse_private_key
 from bot.log import set_up
 from bot.paradex.environment import PUBLIC_VENUES, Venue
 from bot.session.login import Identity
@@ -76,7 +76,7 @@ def run_bot(options: Options, early: EarlySignals) -> int:
 
 
 def _report(error: Exception) -> int:
-    fatal = [str(leaf) for leaf in leaves(error) if isinstance(leaf, FatalError | PrivateKeyRefusedError)]
+    fatal = [str(leaf) for leaf in leaves(error) if isinstance(leaf, FatalError)]
     if fatal:
         logger.error("[STOP] Paradex {}", "; ".join(fatal))
         return FATAL

@@ -16,6 +16,7 @@ class Summary:
 
     environment: str
     exit_reason: str
+    is_fatal: bool = False
     generations: int = 0
     alarms: list[str] = attrs.field(factory=list)
     ready_ms: float | None = None
@@ -26,8 +27,8 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 for a clean end, 4 if orders are left whose end nobody knows."""
-        return 4 if self.unresolved else 0
+        """4 if orders are left whose end nobody knows, 3 after a fatal error, 0 for a clean end."""
+        return 4 if self.unresolved else 3 if self.is_fatal else 0
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -186,6 +186,8 @@ class Http:
 
     async def send(self, connection: Connection, lane: Lane, request: Request[T]) -> Answer[T]:
         progress = _Progress()
+        if not self._is_warm(connection):
+            await connection.transport.aclose()  # the venue hangs up on it about now: a request must not meet that
         connection.used_at = None  # until an answer was read, for a request that is cut short closes it
         outgoing = self._client.build_request(
             request.method,
@@ -198,14 +200,15 @@ class Http:
         )
         self._tape("http>", f"{request.method} {request.path} {(request.body or b'').decode()}")
         started_ns = self._clock.monotonic_ns()
+        response: httpx.Response | None = None
         try:
             with progress.mapped_errors(request), trio.fail_after(self._settings.request_timeout):
                 response = await self._client.send(outgoing)
         finally:
             self._count(lane, progress)
-            if progress.opening is not None:
+            if response is None:
                 with trio.move_on_after(CLOSE_DEADLINE, shield=True):
-                    await progress.opening.aclose()
+                    await _discard(connection, progress)
         elapsed_ns = self._clock.monotonic_ns() - started_ns
         connection.used_at = trio.current_time()
         self._tape(
@@ -252,7 +255,7 @@ class _Progress:
     connected: bool = False
     sending: bool = False
     opening: trio.abc.AsyncResource | None = None
-    """A connection that httpcore does not close if it is cancelled in the middle of the TLS handshake."""
+    """A connection over which nothing was sent yet."""
 
     async def trace(self, event: str, info: dict[str, Any]) -> None:
         if event == "connection.connect_tcp.started":
@@ -288,6 +291,17 @@ def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+async def _discard(connection: Connection, progress: _Progress) -> None:
+    """Close what a failed request leaves behind; the next one opens another connection.
+
+    A cancellation at the wrong moment makes httpcore 1.0 forget to: in the TLS handshake it leaves the socket
+    open, right after it the connection in its pool, busy for ever.
+    """
+    await connection.transport.aclose()
+    if progress.opening is not None:
+        await progress.opening.aclose()
+
+
 class _OneConnectionEach(httpx.AsyncBaseTransport):
     """Sends each request over the connection that it names."""
 
@@ -306,10 +320,11 @@ async def open_http(
             httpx.AsyncHTTPTransport(
                 verify=tls,
                 limits=httpx.Limits(
-                    # Keep-alive counts busy connections too, and expires after 5 s unless told otherwise.
+                    # Keep-alive counts busy connections too, and expires after 5 s unless told otherwise;
+                    # and it reads a clock of its own, so when a connection is too old is decided above.
                     max_connections=1,
                     max_keepalive_connections=1,
-                    keepalive_expiry=settings.idle_timeout,
+                    keepalive_expiry=None,
                 ),
                 socket_options=_keepalive_options(round(settings.tcp_keepalive)),
                 trust_env=False,

@@ -118,7 +118,7 @@ class WebSocket:
         return (
             StreamClosedError(1006, "")
             if reason is None
-            else StreamClosedError(reason.code, reason.reason or "")
+            else StreamClosedError(int(reason.code), reason.reason or "")
         )
 
 
@@ -147,7 +147,8 @@ async def open_websocket(
                     stream = encrypted = await trio.open_ssl_over_tcp_stream(
                         host, port, ssl_context=tls, https_compatible=True
                     )
-                    await encrypted.do_handshake()  # trio_websocket would keep the reason of a failure to itself
+                    # Not left to the first send: trio_websocket would keep to itself why it failed.
+                    await encrypted.do_handshake()
                 else:
                     stream = await trio.open_tcp_stream(host, port)
                 connection = await trio_websocket.wrap_client_stream(

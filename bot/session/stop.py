@@ -13,6 +13,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.reason = ""
+        self.is_fatal = False
         self._asked_at = float("inf")
         self._asked = trio.Event()
         self._hurry = trio.Event()
@@ -27,6 +28,11 @@ class Stop:
             self.reason = reason
             self._asked_at = trio.current_time()
             self._asked.set()
+
+    def fail(self, reason: str) -> None:
+        """Begin to stop because going on cannot help."""
+        self.is_fatal = True
+        self.ask(reason)
 
     def signalled(self, name: str) -> None:
         """A signal asks. The first begins the stop, an echo of it is ignored, and a later one asks to hurry."""

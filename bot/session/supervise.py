@@ -82,7 +82,7 @@ async def supervise(  # noqa: ASYNC128 - its child calls started()
         try:
             await child(status)
         except* (NotSentError, RefusedError, UnknownOutcomeError, StreamClosedError) as failures:
-            reasons = "; ".join(str(leaf) for leaf in leaves(failures))
+            reasons = "; ".join(dict.fromkeys(str(leaf) for leaf in leaves(failures)))
         else:
             return
         delay = backoff.next_delay()

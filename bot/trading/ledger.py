@@ -154,7 +154,7 @@ class Ledger:
         self.move(known, event, reason=report.cancel_reason or "")
 
     def move(self, order: Order, event: Event, *, reason: str = "") -> None:
-        """Take over ``order`` in the state that ``event`` leads to. The impossible changes nothing and raises an alarm."""
+        """Take over ``order`` in the state that ``event`` leads to. The impossible changes nothing but the alarms."""
         if not self._is_possible(order, event):
             return
         before = self.get(order.client_id)

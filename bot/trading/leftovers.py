@@ -20,11 +20,11 @@ async def cancel_leftovers(authed: AuthedRest, orders: Sequence[Order]) -> list[
     """
     left = list(orders)
     while left:
-        try:
-            for order in left:
+        for order in left:
+            try:
                 await authed.call(rest.cancel_by_client_id(order.client_id, market=order.market))
-        except (NotSentError, RefusedError, UnknownOutcomeError) as failure:
-            logger.warning("[STOP] Paradex cancel failed: {}", failure)
+            except (NotSentError, RefusedError, UnknownOutcomeError) as failure:
+                logger.warning("[STOP] Paradex cancel failed: client_id={}, {}", order.client_id, failure)
         try:
             open_now = {report.client_id for report in (await authed.call(rest.open_orders())).value.results}
             left = [order for order in left if order.client_id in open_now]

@@ -91,6 +91,9 @@ class OrderManager:
         self._asked_ms: dict[str, int] = {}
         """Venue time at which the look-up of an order was decided that has not come back yet."""
 
+        self._ask_again: set[str] = set()
+        """Orders that somebody wanted looked up meanwhile: the answer under way may be older than the doubt."""
+
         self._absent_since_ms: dict[str, int] = {}
         self._effects: list[Effect] = []
 
@@ -260,13 +263,17 @@ class OrderManager:
             self._wait("cancel", client_id, CANCEL_AGAIN_S)
 
     def _look_up(self, order: Order) -> None:
-        """Ask what became of the order, unless that question is on its way."""
-        if order.client_id not in self._asked_ms:
+        """Ask what became of the order: at once, or when the question that is on its way has come back."""
+        if order.client_id in self._asked_ms:
+            self._ask_again.add(order.client_id)
+        else:
             self._asked_ms[order.client_id] = self._venue_clock.now_ms()
             self._effects.append(LookUpOrder(order))
 
     def _looked_up(self, client_id: str, result: OrderReport | Failure | None) -> None:
         asked_ms = self._asked_ms.pop(client_id)
+        ask_again = client_id in self._ask_again
+        self._ask_again.discard(client_id)
         order = self.ledger.get(client_id)
         if order.is_over:
             return
@@ -278,8 +285,11 @@ class OrderManager:
                 self._wait("cancel", client_id, CANCEL_AGAIN_S)
         elif result is None and order.state is State.UNKNOWN and self._is_proved_absent(order, asked_ms):
             self.ledger.move(order, Event.EXPIRED, reason="not there after the venue could last accept it")
-        else:
+        elif not ask_again:
             self._wait("look up", client_id, LOOK_AGAIN_S)
+        order = self.ledger.get(client_id)
+        if ask_again and not order.is_over:
+            self._look_up(order)
 
     def _is_proved_absent(self, order: Order, asked_ms: int) -> bool:
         """Not found, twice, a second apart, after the venue could last accept it (`faults.md` section 1).

@@ -11,7 +11,16 @@ def test_each_public_environment_has_its_own_hosts() -> None:
     for name, venue in PUBLIC_VENUES.items():
         assert venue.rest_url == f"https://api.{name}.paradex.trade/v1"
         assert venue.ws_url == f"wss://ws.api.{name}.paradex.trade/v1"
-    assert len({urlsplit(url).hostname for venue in PUBLIC_VENUES.values() for url in (venue.rest_url, venue.ws_url)}) == 4
+    assert (
+        len(
+            {
+                urlsplit(url).hostname
+                for venue in PUBLIC_VENUES.values()
+                for url in (venue.rest_url, venue.ws_url)
+            }
+        )
+        == 4
+    )
 
 
 def test_nothing_is_overridden_by_default() -> None:

@@ -4,7 +4,6 @@ import hashlib
 import os
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import attrs
@@ -35,25 +34,21 @@ def trace_of(seed: int) -> Trace:
     return rehearse(play, settings, seed=seed, delay=0.03, jitter=0.02, tls=False)
 
 
-@cache
 def digest_of(seed: int) -> str:
     trace = trace_of(seed)
     assert len(trace) > 100
     return hashlib.sha256(repr(trace).encode()).hexdigest()
 
 
-SEEDS = range(20)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", range(20))
 def test_a_seed_repeats(seed: int) -> None:
     """Every message at the same time with the same text."""
-    assert digest_of(seed) == digest_of.__wrapped__(seed)
+    assert digest_of(seed) == digest_of(seed)
 
 
 def test_another_seed_is_another_run() -> None:
     """Chance is in what the comparison sees."""
-    assert len({digest_of(seed) for seed in SEEDS}) == len(SEEDS)
+    assert len({digest_of(seed) for seed in range(5)}) == 5
 
 
 def test_a_seed_repeats_in_another_process() -> None:

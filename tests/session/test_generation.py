@@ -1,0 +1,570 @@
+"""Generations of the WebSocket: in what order they become ready, what they report, and everything they die of."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+from math import inf
+from typing import Any, TypeVar
+
+import attrs
+import pytest
+import trio
+from scripted_venue import (
+    EPOCH_NS,
+    WS_URL,
+    Conversation,
+    Script,
+    ScriptedRest,
+    ScriptedSockets,
+    answer,
+    open_connections,
+    open_pool,
+    serve_tls,
+    silence,
+)
+from session_stage import NoJitter, Readiness
+from virtual_stage import DELAY, RTT, Stage, stage, virtually
+
+from bot.core.errors import (
+    BotError,
+    NotSentError,
+    RefusedError,
+    SessionGoneError,
+    StreamClosedError,
+    UnknownOutcomeError,
+    leaves,
+)
+from bot.link.clock import TrioClock
+from bot.link.http import HttpSettings
+from bot.link.websocket import StreamSettings
+from bot.paradex.answers import OrderReport
+from bot.session.capabilities import Session, Token, TokenKeeper, open_authed_rest
+from bot.session.generation import ESTABLISH_DEADLINE, Generations
+from bot.session.inbox import Item, OpenOrdersListed, OrderReported, SessionLost, SessionOpened
+from bot.session.supervise import supervise
+from bot.simulation.pipe import Ending
+from bot.simulation.rehearsal import contexts
+
+BTC, ETH = "BTC-USD-PERP", "ETH-USD-PERP"
+OPEN = 3 * RTT
+READY = OPEN + 2 * RTT + 3 * RTT
+"""Open, then auth and one subscription, then the list of orders over a cold connection."""
+
+
+def order(number: int, status: str = "OPEN") -> dict[str, Any]:
+    return {"id": str(number), "market": BTC, "status": status}
+
+
+def update(number: int, status: str = "OPEN") -> dict[str, Any]:
+    params = {"channel": f"orders.{BTC}", "data": order(number, status)}
+    return {"jsonrpc": "2.0", "method": "subscription", "params": params}
+
+
+def reported(number: int, *, generation: int = 1) -> OrderReported:
+    return OrderReported(generation, OrderReport(id=str(number), market=BTC, status="OPEN"))
+
+
+async def establish(venue: Conversation) -> None:
+    """Agree to auth and to one subscription."""
+    await venue.agree()
+    await venue.agree()
+
+
+async def live(venue: Conversation) -> None:
+    await establish(venue)
+    await trio.sleep_forever()
+
+
+@attrs.define(eq=False, kw_only=True)
+class Play:
+    """A bot's generations and the venue that they talk to."""
+
+    s: Stage
+    generations: Generations
+    rest: ScriptedRest
+    sockets: ScriptedSockets
+    keeper: TokenKeeper
+    items: list[tuple[float, Item]]
+    """What came into the ordered stream, and when."""
+    tape: list[tuple[float, str, str]]
+    readiness: Readiness[Session] = attrs.field(factory=Readiness)
+
+    async def run(self) -> None:
+        """One generation, on the bot's host."""
+        await self.generations.run(self.readiness)
+
+    @property
+    def kinds(self) -> list[type[Item]]:
+        return [type(item) for _, item in self.items]
+
+
+@asynccontextmanager
+async def playing(
+    script: Script, *, markets: tuple[str, ...] = (BTC,), settings: StreamSettings | None = None
+) -> AsyncGenerator[Play]:
+    async with stage() as s:
+        rest, sockets = ScriptedRest(answer(b'{"results": []}')), ScriptedSockets(script)
+        await serve_tls(s, rest.serve)
+        await serve_tls(s, sockets.serve, 8443)
+        tape: list[tuple[float, str, str]] = []
+
+        def write(kind: str, message: str) -> None:
+            tape.append((trio.current_time(), kind, message))
+
+        inbox, stream = trio.open_memory_channel[Item](1000)
+        items: list[tuple[float, Item]] = []
+
+        async def consume() -> None:
+            async for item in stream:
+                items.append((trio.current_time(), item))  # noqa: PERF401 - one by one is the point
+
+        keeper = TokenKeeper(Token("eyJtoken", inf, 300))
+        clock = TrioClock(EPOCH_NS)
+        async with (
+            open_pool(s, HttpSettings(connections=2), tape=write) as http,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(consume)
+            generations = Generations(
+                url=WS_URL,
+                tls=contexts()[1],
+                settings=settings or StreamSettings(),
+                markets=markets,
+                authed=open_authed_rest(http, keeper),
+                inbox=inbox,
+                clock=clock,
+                tape=write,
+                wanted_ns=clock.monotonic_ns(),
+            )
+            yield Play(
+                s=s,
+                generations=generations,
+                rest=rest,
+                sockets=sockets,
+                keeper=keeper,
+                items=items,
+                tape=tape,
+            )
+            nursery.cancel_scope.cancel()
+
+
+E = TypeVar("E", bound=BotError)
+
+
+async def death(play: Play, kind: type[E]) -> E:
+    """Run a generation until it dies of one error, whatever groups that comes in."""
+    with pytest.RaisesGroup(kind, flatten_subgroups=True, allow_unwrapped=True) as caught:
+        await play.run()
+    [error] = leaves(caught.value)
+    assert isinstance(error, kind)
+    return error
+
+
+# Becoming ready.
+
+
+@virtually
+async def test_it_authenticates_subscribes_takes_stock_and_then_opens_the_session() -> None:
+    """In that order, each step after the reply to the one before; readiness comes last."""
+
+    async def agree(venue: Conversation) -> None:
+        await venue.agree_for_ever()
+
+    async with playing(agree, markets=(BTC, ETH)) as play, trio.open_nursery() as nursery:
+        play.rest.reaction = answer(b'{"results": [{"id": "7", "market": "BTC-USD-PERP", "status": "OPEN"}]}')
+        nursery.start_soon(play.run)
+        session = await play.readiness.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        ready = OPEN + 3 * RTT + 3 * RTT
+        assert [(at, message) for at, kind, message in play.tape if kind.endswith(">")] == [
+            (OPEN, '{"jsonrpc":"2.0","method":"auth","params":{"bearer":"eyJtoken"},"id":1}'),
+            (
+                OPEN + RTT,
+                f'{{"jsonrpc":"2.0","method":"subscribe","params":{{"channel":"orders.{BTC}"}},"id":2}}',
+            ),
+            (
+                OPEN + 2 * RTT,
+                f'{{"jsonrpc":"2.0","method":"subscribe","params":{{"channel":"orders.{ETH}"}},"id":3}}',
+            ),
+            (OPEN + 3 * RTT, "GET /orders "),
+        ]
+        assert play.items == [
+            (ready, OpenOrdersListed(round((OPEN + 3 * RTT) * 1e9), (reported(7).report,))),
+            (ready, SessionOpened(session)),
+        ]
+        assert play.readiness.reported == [(ready, session)]
+        assert (session.generation, session.is_alive) == (1, True)
+        assert (play.generations.count, play.generations.ready_ms) == (1, ready * 1000)
+        assert play.rest.asked[0].headers["authorization"] == "Bearer eyJtoken"
+        nursery.cancel_scope.cancel()
+
+
+@virtually
+async def test_reports_count_from_the_first_on_and_keep_their_order() -> None:
+    """Whether they come before a reply, between two, or while the orders are listed; all are of this generation."""
+
+    async def script(venue: Conversation) -> None:
+        await venue.say(update(1))
+        await venue.agree()
+        await venue.say(update(2))
+        await venue.agree()
+        await venue.say(update(3))
+        await trio.sleep(2 * RTT)
+        await venue.say(update(4))
+        await trio.sleep(60)
+        await venue.say(update(5))
+        await trio.sleep_forever()
+
+    async with playing(script) as play, trio.open_nursery() as nursery:
+        nursery.start_soon(play.run)
+        session = await play.readiness.wait()
+        await trio.sleep(90)
+        assert [item for _, item in play.items] == [
+            *(reported(number) for number in (1, 2, 3, 4)),
+            OpenOrdersListed(round((OPEN + 2 * RTT) * 1e9), ()),
+            SessionOpened(session),
+            reported(5),
+        ]
+        nursery.cancel_scope.cancel()
+
+
+@virtually
+async def test_a_supervised_stream_goes_on_with_the_next_generation() -> None:
+    """Everything anew: socket, auth with the current token, subscriptions, list; the next number on each report."""
+
+    async def once(venue: Conversation) -> None:
+        await establish(venue)
+        await venue.say(update(1))
+        await trio.sleep(60)
+        await venue.say(update(2))
+        await venue.connection.aclose(1012, "restart")
+
+    async with playing(once) as play, trio.open_nursery() as nursery:
+        first = await nursery.start(partial(supervise, "WebSocket", play.generations.run, NoJitter()))
+        play.keeper.renewed(Token("eyJnext", inf, 300))
+        await trio.sleep(100)
+        lost_at, _ = next((at, item) for at, item in play.items if item == SessionLost(1))
+        opened_at, opened = next((at, item) for at, item in play.items[4:] if isinstance(item, SessionOpened))
+        assert opened_at == lost_at + 0.5 + OPEN + 2 * RTT + 3 * RTT
+        assert (opened.session.generation, opened.session is first, first.is_alive) == (2, False, False)
+        tags = [item.generation for _, item in play.items if isinstance(item, OrderReported)]
+        assert tags == [1, 1, 2]
+        bearers = [
+            json.loads(message)["params"]["bearer"] for _, _, message in play.tape if '"auth"' in message
+        ]
+        assert bearers == ["eyJtoken", "eyJnext"]
+        assert play.generations.ready_ms == READY * 1000
+        assert len(play.sockets.closes) == 1
+        nursery.cancel_scope.cancel()
+
+
+# Not becoming ready.
+
+
+@pytest.mark.parametrize(("code", "renews"), [(40110, True), (40111, True), (40112, False), (-32600, False)])
+@virtually
+async def test_a_refused_authentication_ends_it(code: int, *, renews: bool) -> None:
+    """Where the token is at fault another is made, and the next generation uses it; no session was opened."""
+
+    async def refuse(venue: Conversation) -> None:
+        await venue.refuse(code)
+        await trio.sleep_forever()
+
+    async with playing(refuse) as play:
+        refused = await death(play, RefusedError)
+        assert refused.status == code
+        with trio.move_on_after(1) as waiting:
+            await play.keeper.wait_refused()
+        assert waiting.cancelled_caught != renews
+        assert (play.items, play.rest.asked, open_connections(play.s)) == ([], [], 0)
+
+
+@virtually
+async def test_a_refused_subscription_ends_it() -> None:
+    """A session that hears nothing of one market is none; the token is not to blame."""
+
+    async def refuse_the_second(venue: Conversation) -> None:
+        await establish(venue)
+        await venue.refuse(40110)
+        await trio.sleep_forever()
+
+    async with playing(refuse_the_second, markets=(BTC, ETH)) as play:
+        await death(play, RefusedError)
+        with trio.move_on_after(1) as waiting:
+            await play.keeper.wait_refused()
+        assert waiting.cancelled_caught
+        assert (play.items, play.readiness.reported) == ([], [])
+
+
+@virtually
+async def test_an_internal_error_is_no_refusal() -> None:
+    """Whether the venue subscribed us nobody knows; another generation finds out."""
+
+    async def break_down(venue: Conversation) -> None:
+        await venue.refuse(-32603)
+        await trio.sleep_forever()
+
+    async with playing(break_down) as play:
+        await death(play, UnknownOutcomeError)
+
+
+@virtually
+async def test_a_venue_that_does_not_reply_has_ten_seconds() -> None:
+    """For all replies together, though it answers pings."""
+
+    async def hesitate(venue: Conversation) -> None:
+        await trio.sleep(6)
+        await venue.agree()
+        await trio.sleep_forever()
+
+    async with playing(hesitate) as play:
+        closed = await death(play, StreamClosedError)
+        assert "not subscribed within 10 s" in str(closed)
+        assert trio.current_time() == OPEN + ESTABLISH_DEADLINE
+        assert (play.items, open_connections(play.s)) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("reaction", "kind", "after"),
+    [
+        (answer(b"", 500), UnknownOutcomeError, 3 * RTT),
+        (answer(b'{"error": "INVALID_TOKEN"}', 401), RefusedError, 3 * RTT),
+        (answer(b'{"results": 7}'), UnknownOutcomeError, 3 * RTT),
+        (silence, UnknownOutcomeError, 10),
+    ],
+)
+@virtually
+async def test_without_a_list_of_orders_there_is_no_session(
+    reaction: Any, kind: type[BotError], after: float
+) -> None:
+    """The generation ends with what became of the request."""
+    async with playing(live) as play:
+        play.rest.reaction = reaction
+        await death(play, kind)
+        assert trio.current_time() == OPEN + 2 * RTT + after
+        assert (play.items, play.readiness.reported, play.generations.count) == ([], [], 0)
+
+
+@virtually
+async def test_a_venue_that_cannot_be_reached_is_not_sent() -> None:
+    """Nothing is asked of anybody else before there is a connection."""
+    async with playing(live) as play:
+        play.s.link.refuse()
+        await death(play, NotSentError)
+        assert (play.items, play.rest.asked, trio.current_time()) == ([], [], RTT)
+
+
+# Death.
+
+
+def assert_lost(play: Play) -> None:
+    """At this moment: the permit is void, the order manager heard it, and nothing of the generation is left."""
+    [(_, session)] = play.readiness.reported
+    with pytest.raises(SessionGoneError):
+        session.check()
+    assert play.kinds == [OpenOrdersListed, SessionOpened, SessionLost]
+    assert play.items[-1] == (trio.current_time(), SessionLost(1))
+    assert play.generations.wanted_ns == round(trio.current_time() * 1e9)
+    assert open_connections(play.s) == 1  # that of HTTP outlives it
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(1000, ""), (1001, "going away"), (1012, "restart"), (4031, "no active subscription")],
+)
+@virtually
+async def test_the_session_dies_when_the_venue_closes_it(code: int, reason: str) -> None:
+    """With the venue's code and reason, when its goodbye arrives."""
+
+    async def close(venue: Conversation) -> None:
+        await establish(venue)
+        await trio.sleep(20)
+        await venue.connection.aclose(code, reason)
+
+    async with playing(close) as play:
+        closed = await death(play, StreamClosedError)
+        assert (closed.code, closed.reason) == (code, reason)
+        await trio.testing.wait_all_tasks_blocked()
+        assert_lost(play)
+        assert trio.current_time() == OPEN + 1.5 * RTT + 20 + DELAY
+
+
+@pytest.mark.parametrize("ending", Ending)
+@virtually
+async def test_the_session_dies_when_the_connection_is_cut(ending: Ending) -> None:
+    """With 1006, at once."""
+    async with playing(live) as play:
+        play.s.network.at(20, lambda: play.s.network.connections[0].cut(ending))
+        assert (await death(play, StreamClosedError)).code == 1006
+        await trio.testing.wait_all_tasks_blocked()
+        assert_lost(play)
+        assert trio.current_time() == 20
+
+
+@pytest.mark.parametrize("direction", ["both", "up", "down"])
+@virtually
+async def test_a_dead_link_is_noticed_by_the_pong_that_does_not_come(direction: str) -> None:
+    """Exactly the interval and the deadline after the connection opened, whichever way it is dead."""
+    async with playing(live, settings=StreamSettings(ping_interval=7, ping_deadline=2)) as play:
+
+        async def die() -> None:
+            await play.readiness.wait()
+            if direction != "down":
+                play.s.link.up.black_hole()
+            if direction != "up":
+                play.s.link.down.black_hole()
+
+        play.s.nursery.start_soon(die)
+        closed = await death(play, StreamClosedError)
+        assert "no pong within 2 s" in str(closed)
+        assert trio.current_time() == OPEN + 7 + 2
+        await trio.testing.wait_all_tasks_blocked()
+        assert_lost(play)
+
+
+@virtually
+async def test_a_live_link_is_pinged_for_ever() -> None:
+    """Pongs in time keep the generation alive, however late in time they are, and however little else is said."""
+    async with playing(live) as play, trio.open_nursery() as nursery:
+        nursery.start_soon(play.run)
+        await play.readiness.wait()
+        play.s.link.shape(delay=1.4)  # a round trip of 2.8 s: pongs just make the deadline of 3 s
+        await trio.sleep(3600)
+        play.readiness.reported[0][1].check()
+        nursery.cancel_scope.cancel()
+
+
+UNREADABLE: list[object] = [
+    "",
+    "good morning",
+    "[" * 100_000,
+    '{"id": 1e400}',
+    "[]",
+    '{"jsonrpc": "2.0"}',
+    {"error": {"code": -32700, "message": "parse error"}, "id": None},
+    {"params": {"channel": f"orders.{BTC}", "data": {"id": 7}}},
+    {"params": {"channel": f"orders.{BTC}"}},
+    "\x00",
+]
+
+
+def babble(pause: float, count: int) -> Script:
+    async def script(venue: Conversation) -> None:
+        await establish(venue)
+        await trio.sleep(10)
+        for number in range(count):
+            await venue.say(UNREADABLE[number % len(UNREADABLE)])
+            await trio.sleep(pause)
+        await venue.say(update(1))
+        await trio.sleep_forever()
+
+    return script
+
+
+@pytest.mark.parametrize(("pause", "count"), [(0, 9), (6, 9), (7, 40)])
+@virtually
+async def test_a_few_unreadable_frames_are_set_aside(pause: float, count: int) -> None:
+    """Nine in a row, or any number of which no ten fall into a minute; reading goes on behind them."""
+    async with playing(babble(pause, count)) as play, trio.open_nursery() as nursery:
+        nursery.start_soon(play.run)
+        await trio.sleep(60 + pause * count)
+        assert play.items[-1][1] == reported(1)
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("pause", [0, 0.25, 6.5])
+@virtually
+async def test_ten_unreadable_frames_in_a_minute_end_it(pause: float) -> None:
+    """With the tenth."""
+    async with playing(babble(pause, 40)) as play:
+        closed = await death(play, StreamClosedError)
+        assert "10 unreadable frames in a minute" in str(closed)
+        babbling = OPEN + 1.5 * RTT + 10
+        assert trio.current_time() == babbling + 9 * pause + DELAY
+        assert play.generations.count == 1
+
+
+@virtually
+async def test_what_nobody_asked_for_is_no_reason_to_die() -> None:
+    """Replies to nothing, data of other channels, new fields and values: named or passed on, and read past."""
+
+    async def wander(venue: Conversation) -> None:
+        await establish(venue)
+        for number in range(20):
+            await venue.say({"id": 1000 + number, "result": {}})
+            await venue.say({"id": "a text", "error": {"code": 100, "message": "no"}})
+            await venue.say({"params": {"channel": "account", "data": {"anything": None}}})
+        await venue.say({**update(1, "A_NEW_STATUS"), "a_new_field": 1})
+        await trio.sleep_forever()
+
+    async with playing(wander) as play, trio.open_nursery() as nursery:
+        nursery.start_soon(play.run)
+        await trio.sleep(60)
+        [report] = [item.report for _, item in play.items if isinstance(item, OrderReported)]
+        assert report.status == "A_NEW_STATUS"
+        play.readiness.reported[0][1].check()
+        nursery.cancel_scope.cancel()
+
+
+# The end.
+
+
+@virtually
+async def test_closing_says_1000_and_ends_it_without_an_error() -> None:
+    """The permit is void and the loss reported before the goodbye; a supervisor does not start another."""
+    async with playing(live) as play:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(supervise, "WebSocket", play.generations.run, NoJitter()))
+            await trio.sleep(10)
+            play.generations.closing.set()
+        assert trio.current_time() == READY + 10 + RTT
+        assert play.items[-1] == (READY + 10, SessionLost(1))
+        await trio.sleep(RTT)
+        assert play.sockets.closes == [(1000, None)]
+
+
+@pytest.mark.parametrize("replies", [0, 1, 2])
+@virtually
+async def test_closing_does_not_wait_for_readiness(replies: int) -> None:
+    """A generation on its way, be it to its first reply or to the list of orders, leaves with nothing to report."""
+
+    async def reply(venue: Conversation) -> None:
+        for _ in range(replies):
+            await venue.agree()
+        await trio.sleep_forever()
+
+    async with playing(reply) as play:
+        play.rest.reaction = silence
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(play.run)
+            await trio.sleep(OPEN + 3 * RTT)
+            play.generations.closing.set()
+            closing = trio.current_time()
+        assert trio.current_time() == closing + RTT
+        assert (play.items, play.readiness.reported) == ([], [])
+        await trio.sleep(RTT)
+        assert play.sockets.closes == [(1000, None)]
+
+
+@virtually
+async def test_a_cancelled_generation_leaves_nothing() -> None:
+    """No goodbye, which would take time; but the permit is void and the loss reported."""
+    async with playing(live) as play:
+        with trio.move_on_after(READY + 10):
+            await play.run()
+        await trio.testing.wait_all_tasks_blocked()
+        assert play.items[-1] == (READY + 10, SessionLost(1))
+        assert not play.readiness.reported[0][1].is_alive
+        assert open_connections(play.s) == 1
+
+
+@virtually
+async def test_an_order_manager_that_is_gone_is_not_taken_for_a_failed_connection() -> None:
+    """What ends the program is not tried again."""
+    async with playing(live) as play:
+        inbox, stream = trio.open_memory_channel[Item](1)
+        await stream.aclose()
+        play.generations.inbox = inbox
+        with pytest.RaisesGroup(trio.BrokenResourceError, flatten_subgroups=True):
+            await play.run()

@@ -1,0 +1,86 @@
+"""Why the bot is stopping: said once, heard by everyone."""
+
+import pytest
+import trio
+from virtual_stage import virtually
+
+from bot.core.errors import NotSentError
+from bot.session.stop import Stop
+
+
+@virtually
+async def test_the_first_reason_stays() -> None:
+    """Whoever asks again changes nothing, and does not hurry either."""
+    stop = Stop()
+    assert (stop.is_asked, stop.reason) == (False, "")
+    stop.ask("SIGINT")
+    stop.ask("SIGTERM")
+    assert (stop.is_asked, stop.reason) == (True, "SIGINT")
+    with trio.move_on_after(1) as hurry:
+        await stop.wait_hurry()
+    assert hurry.cancelled_caught
+
+
+@virtually
+async def test_everyone_who_waits_hears_of_it() -> None:
+    """Tasks that wait go on, and a scope that holds nothing yet is cancelled, at that very moment."""
+    stop = Stop()
+    heard: list[tuple[str, float]] = []
+
+    async def wait(name: str) -> None:
+        await stop.wait_asked()
+        heard.append((name, trio.current_time()))
+
+    async def starting(nursery: trio.Nursery) -> None:
+        with trio.CancelScope() as scope:
+            nursery.start_soon(stop.cancel, scope)
+            await trio.sleep_forever()
+        heard.append(("starting", trio.current_time()))
+
+    async with trio.open_nursery() as nursery:
+        for name in ("one", "two"):
+            nursery.start_soon(wait, name)
+        nursery.start_soon(starting, nursery)
+        await trio.sleep(3)
+        stop.ask("enough")
+    assert sorted(heard) == [("one", 3), ("starting", 3), ("two", 3)]
+    await stop.wait_asked()
+
+
+@virtually
+async def test_a_second_signal_hurries_unless_it_is_an_echo_of_the_first() -> None:
+    """Launchers deliver a Ctrl-C twice: up to a second later it is the same wish. The first reason stays."""
+    stop = Stop()
+    await trio.sleep(10)
+    stop.signalled("SIGINT")
+    assert stop.is_asked
+    stop.signalled("SIGINT")
+    await trio.sleep(1)
+    stop.signalled("SIGINT")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stop.wait_hurry)
+        await trio.sleep(0.5)
+        stop.signalled("SIGTERM")
+    assert (trio.current_time(), stop.reason) == (11.5, "SIGINT")
+
+
+@virtually
+async def test_a_signal_long_after_another_wish_to_stop_hurries() -> None:
+    """Whatever asked first: the clock runs from there."""
+    stop = Stop()
+    stop.ask("--for 60")
+    await trio.sleep(1.5)
+    stop.signalled("SIGINT")
+    await stop.wait_hurry()
+    assert (trio.current_time(), stop.reason) == (1.5, "--for 60")
+
+
+@virtually
+async def test_no_new_order_leaves_once_the_bot_is_stopping() -> None:
+    """`NotSentError` with the reason; before that nothing is refused."""
+    stop = Stop()
+    stop.refuse_new_orders()
+    stop.ask("SIGTERM")
+    await stop.wait_asked()
+    with pytest.raises(NotSentError, match="stopping: SIGTERM"):
+        stop.refuse_new_orders()

@@ -1,0 +1,75 @@
+"""Alarms: an ERROR line, a place in the summary, and the command that somebody set."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from loguru import logger
+
+from bot.alarm import COMMAND_DEADLINE, Alarms, AlarmSettings
+
+
+@pytest.fixture
+def errors() -> Iterator[list[str]]:
+    """What is logged as an ERROR."""
+    logged: list[str] = []
+    sink = logger.add(lambda message: logged.append(message.record["message"]), level="ERROR")
+    yield logged
+    logger.remove(sink)
+
+
+async def test_without_a_command(errors: list[str]) -> None:
+    """The line is written, the summary has it, and nothing is started."""
+    async with trio.open_nursery() as nursery:
+        alarms = Alarms(AlarmSettings(), nursery)
+        alarms("first")
+        alarms("second {with} braces")
+        assert not nursery.child_tasks
+    assert alarms.raised == ["first", "second {with} braces"]
+    assert errors == ["[ALARM] Paradex first", "[ALARM] Paradex second {with} braces"]
+
+
+async def test_the_command_gets_the_text_as_one_argument(tmp_path: Path, errors: list[str]) -> None:
+    """A real process, because only that shows what arrives: the text as it is, through no shell, and no stdin."""
+    file = tmp_path / "alarm"
+    script = "import pathlib,sys; pathlib.Path(sys.argv[1]).write_text(sys.argv[2] + sys.stdin.read())"
+    text = "order run-1: 'FROZEN'; $(exit 1) \u2013 \"quoted\""
+    async with trio.open_nursery() as nursery:
+        Alarms(AlarmSettings((sys.executable, "-c", script, str(file))), nursery)(text)
+    assert file.read_text(encoding="utf-8") == text
+    assert errors == [f"[ALARM] Paradex {text}"]
+
+
+@pytest.mark.parametrize("command", [("/no/such/program",), (sys.executable, "-c", "raise SystemExit(3)")])
+async def test_a_command_that_fails_is_a_line(command: tuple[str, ...], errors: list[str]) -> None:
+    """Real processes again: a program that is not there, and one that ends with an error. Neither is our end."""
+    async with trio.open_nursery() as nursery:
+        alarms = Alarms(AlarmSettings(command), nursery)
+        alarms("text")
+    assert alarms.raised == ["text"]
+    assert len(errors) == 2
+    assert errors[1].startswith("[ALARM] the alarm command failed: ")
+
+
+async def test_a_command_that_hangs_is_ended(
+    autojump_clock: trio.testing.MockClock, errors: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its deadline, and meanwhile nobody waits for it."""
+    del autojump_clock
+    started: list[list[str]] = []
+
+    async def hang(command: list[str], **_options: Any) -> None:
+        started.append(command)
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(trio, "run_process", hang)
+    async with trio.open_nursery() as nursery:
+        Alarms(AlarmSettings(("page", "me")), nursery)("text")
+        assert trio.current_time() == 0
+    assert trio.current_time() == COMMAND_DEADLINE == 30
+    assert started == [["page", "me", "text"]]
+    assert errors[1:] == ["[ALARM] the alarm command was ended after 30 s"]

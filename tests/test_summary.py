@@ -1,0 +1,115 @@
+"""What a run came to, for programs and for people."""
+
+import json
+
+import attrs
+import pytest
+
+from bot.core.latency import Latencies
+from bot.core.order import Instruction, Order, OrderType, Side, State
+from bot.link.http import HttpCounters
+from bot.summary import Summary, describe
+from bot.trading.ledger import OrderCounts, OrderLatencies
+
+ORDER = Order(
+    client_id="run-1",
+    market="BTC-USD-PERP",
+    side=Side.BUY,
+    type=OrderType.LIMIT,
+    instruction=Instruction.GTC,
+    size=1,
+    price=1,
+    state=State.UNKNOWN,
+)
+
+FULL = Summary(
+    environment="testnet",
+    exit_reason="SIGINT",
+    generations=2,
+    alarms=["order run-1: odd"],
+    ready_ms=412.34567,
+    orders=OrderCounts(placed=5, confirmed=4, closed=3, rejected=1),
+    unresolved=[ORDER],
+    http=HttpCounters(connections_opened=4, requests=30, reused=26, order_requests=8, order_requests_cold=1),
+    latencies=OrderLatencies(
+        sign=Latencies([400_000]), request=Latencies([54_000_000, 56_000_000]), confirm=Latencies()
+    ),
+)
+
+
+def test_json_has_exactly_these_keys() -> None:
+    """Programs read them: none is missing, renamed or added unnoticed."""
+    assert json.loads(FULL.to_json()) == {
+        "environment": "testnet",
+        "exit_reason": "SIGINT",
+        "generations": 2,
+        "alarms": ["order run-1: odd"],
+        "ready_ms": 412.346,
+        "orders": {"placed": 5, "confirmed": 4, "closed": 3, "rejected": 1, "unresolved": 1},
+        "http": {
+            "connections_opened": 4,
+            "requests": 30,
+            "reused": 26,
+            "order_requests": 8,
+            "order_requests_cold": 1,
+        },
+        "latency_ms": {
+            "sign": {"count": 1, "p50": 0.4, "p90": 0.4, "p99": 0.4, "max": 0.4},
+            "request": {"count": 2, "p50": 54, "p90": 56, "p99": 56, "max": 56},
+            "confirm": {"count": 0, "p50": None, "p90": None, "p99": None, "max": None},
+        },
+    }
+
+
+def test_a_run_that_never_began_has_the_same_keys() -> None:
+    """Stopped before there was anything to count."""
+    empty, full = Summary(environment="embedded", exit_reason="SIGTERM").to_dict(), FULL.to_dict()
+    assert empty["ready_ms"] is None
+    for name, value in full.items():
+        if isinstance(value, dict):
+            assert empty[name].keys() == value.keys()
+    assert empty.keys() == full.keys()
+
+
+def test_json_is_a_text_file() -> None:
+    """Readable, and ended by a line end."""
+    assert FULL.to_json().startswith(b'{\n  "environment": "testnet",\n')
+    assert FULL.to_json().endswith(b"\n}\n")
+
+
+@pytest.mark.parametrize(("unresolved", "code"), [([], 0), ([ORDER], 4)])
+def test_the_exit_code(unresolved: list[Order], code: int) -> None:
+    """4 as long as the end of any order is not known; alarms alone do not change it."""
+    assert attrs.evolve(FULL, unresolved=unresolved).exit_code == code
+
+
+def test_the_table() -> None:
+    """Every figure of the JSON that people ask for, alarms, and each unresolved order by name."""
+    assert FULL.to_table() == (
+        "Paradex testnet: stopped by SIGINT\n"
+        "\n"
+        "orders      placed 5  confirmed 4  closed 3  rejected 1  unresolved 1\n"
+        "http        handshakes 4  requests 30  reused 26  orders on a cold connection 1\n"
+        "sessions    2  first ready after 412 ms\n"
+        "\n"
+        "latency, ms    count       p50       p90       p99       max\n"
+        "sign               1     0.400     0.400     0.400     0.400\n"
+        "request            2    54.000    56.000    56.000    56.000\n"
+        "confirm            0         –         –         –         –\n"
+        "\n"
+        "ALARM       order run-1: odd\n"
+        "UNRESOLVED  client_id=run-1, id=unknown, BTC-USD-PERP, UNKNOWN\n"
+    )
+
+
+def test_the_table_of_a_clean_run_ends_with_its_figures() -> None:
+    """No empty lines where there is nothing to say."""
+    table = Summary(environment="embedded", exit_reason="--for 5").to_table()
+    assert table.splitlines()[-1].startswith("confirm ")
+    assert "sessions    0\n" in table
+
+
+def test_an_order_by_name() -> None:
+    """Both ids, for looking it up at the venue."""
+    known = attrs.evolve(ORDER, venue_id="1681462103821101699438490000", state=State.OPEN)
+    assert describe(known) == "client_id=run-1, id=1681462103821101699438490000, BTC-USD-PERP, OPEN"
