@@ -137,6 +137,7 @@ class Work:
             clock=around.clock,
             venue_clock=self.venue_clock,
             alarm=self.alarms,
+            give_up=self.stop.fail,
         )
         executor = Executor(
             effects=effects,

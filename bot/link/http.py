@@ -187,7 +187,9 @@ class Http:
     async def send(self, connection: Connection, lane: Lane, request: Request[T]) -> Answer[T]:
         progress = _Progress()
         if not self._is_warm(connection):
-            await connection.transport.aclose()  # the venue hangs up on it about now: a request must not meet that
+            await (
+                connection.transport.aclose()
+            )  # the venue hangs up on it about now: a request must not meet that
         connection.used_at = None  # until an answer was read, for a request that is cut short closes it
         outgoing = self._client.build_request(
             request.method,

@@ -36,11 +36,13 @@ class Jwt:
 
 @attrs.frozen(kw_only=True)
 class MarketInfo:
-    symbol: str
-    price_tick_size: str
-    order_size_increment: str
-    min_notional: str
-    max_order_size: str
+    """Whatever an odd market lacks must not hide the others."""
+
+    symbol: str | None = None
+    price_tick_size: str | None = None
+    order_size_increment: str | None = None
+    min_notional: str | None = None
+    max_order_size: str | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -178,13 +178,13 @@ def order_history(client_id: str, *, market: str) -> Request[OrderPage]:
 
 
 def read_market(info: MarketInfo) -> Market:
-    """The rules of a market. Raises ValueError where a number cannot be read."""
+    """The rules of a market. Raises ValueError where one is missing or cannot be read."""
     return Market(
-        symbol=info.symbol,
-        price_tick=parse(info.price_tick_size),
-        size_step=parse(info.order_size_increment),
-        min_notional=parse(info.min_notional),
-        max_order_size=parse(info.max_order_size),
+        symbol=info.symbol or "",
+        price_tick=parse(info.price_tick_size or ""),
+        size_step=parse(info.order_size_increment or ""),
+        min_notional=parse(info.min_notional or ""),
+        max_order_size=parse(info.max_order_size or ""),
     )
 
 

@@ -73,9 +73,9 @@ class AuthedRest(metaclass=Capability):
     def token(self) -> Token:
         return self._keeper.token
 
-    def token_refused(self) -> None:
-        """Somebody else, such as the WebSocket, heard that the current token is no good: have another made."""
-        self._keeper.refused(self._keeper.token)
+    def token_refused(self, token: Token) -> None:
+        """Somebody else, such as the WebSocket, heard that ``token`` is no good: have another made."""
+        self._keeper.refused(token)
 
     async def call(self, request: Request[T]) -> Answer[T]:
         """Send ``request`` in the housekeeping lane. Raises what `AuthedReservation.send` does."""

@@ -72,11 +72,12 @@ class Generations:
 
     async def _establish(self, stream: Stream) -> None:
         with trio.move_on_after(ESTABLISH_DEADLINE) as deadline:
+            token = self.authed.token
             try:
-                await stream.call("auth", {"bearer": self.authed.token.text})
+                await stream.call("auth", {"bearer": token.text})
             except RefusedError as refused:
                 if refused.status in BEARER_REFUSALS:
-                    self.authed.token_refused()
+                    self.authed.token_refused(token)
                 raise
             for market in self.markets:
                 channel = rpc.orders_channel(market)

@@ -15,7 +15,7 @@ from bot.link.http import Answer, Http
 from bot.link.signer import Signer, open_signer
 from bot.paradex import rest
 from bot.paradex.address import AccountClasses, from_hex
-from bot.paradex.answers import MarketsAnswer, SystemTime
+from bot.paradex.answers import MarketsAnswer, SystemConfig, SystemTime
 from bot.paradex.jwt import lifetime
 from bot.session.capabilities import AuthedRest, Rest, Token, TokenKeeper, open_authed_rest, open_rest
 from bot.session.supervise import Backoff, TaskStatus
@@ -77,7 +77,8 @@ class Login:
         """Log in, hand over, and keep token and connections fresh.
 
         Raises:
-            FatalError: the venue refuses the credentials, or has no such market.
+            FatalError: the venue refuses the credentials, has no such market, or is described in a way that
+                cannot be read.
             NotSentError, RefusedError, UnknownOutcomeError: another try may succeed.
         """
         plain = open_rest(self.http)
@@ -86,15 +87,7 @@ class Login:
         measure(self.clock, await plain.call(rest.system_time()))
         logger.info("[INIT] Paradex HTTP connection pool warmed up")
         config = (await plain.call(rest.system_config())).value
-        signer = open_signer(
-            private_key=self.identity.private_key,
-            chain_id=config.starknet_chain_id,
-            account=self.identity.address
-            or AccountClasses(
-                proxy=from_hex(config.paraclear_account_proxy_hash),
-                account=from_hex(config.paraclear_account_hash),
-            ),
-        )
+        signer = self._signer(config)
         markets = read_markets((await plain.call(rest.markets())).value, self.markets)
         keeper = TokenKeeper(await self._first_token(plain, signer))
         logger.info(
@@ -106,6 +99,20 @@ class Login:
             nursery.start_soon(keep_token, self, plain, signer, keeper)
             nursery.start_soon(keep_warm, plain, self.clock, self.rng)
             task_status.started(LoggedIn(open_authed_rest(self.http, keeper), signer, markets))
+
+    def _signer(self, config: SystemConfig) -> Signer:
+        try:
+            classes = AccountClasses(
+                proxy=from_hex(config.paraclear_account_proxy_hash),
+                account=from_hex(config.paraclear_account_hash),
+            )
+            return open_signer(
+                private_key=self.identity.private_key,
+                chain_id=config.starknet_chain_id,
+                account=self.identity.address or classes,
+            )
+        except ValueError as unusable:
+            raise FatalError(f"no signer for this key and this venue: {unusable}") from unusable
 
     async def _first_token(self, plain: Rest, signer: Signer) -> Token:
         try:
@@ -191,13 +198,16 @@ async def keep_warm(plain: Rest, clock: VenueClock, rng: random.Random) -> None:
 
 def read_markets(answer: MarketsAnswer, symbols: tuple[str, ...]) -> dict[str, Market]:
     """The rules of each market in ``symbols``. Raises FatalError for one that the venue does not have."""
-    infos = {info.symbol: info for info in answer.results}
+    infos = {info.symbol: info for info in answer.results if info.symbol}
     for symbol in symbols:
         if symbol not in infos:
             near = difflib.get_close_matches(symbol, infos, n=1)
             hint = f", the nearest name is {near[0]}" if near else ""
             raise FatalError(f"[orders] markets: the venue has no market {symbol!r}{hint}")
-    return {symbol: rest.read_market(infos[symbol]) for symbol in symbols}
+    try:
+        return {symbol: rest.read_market(infos[symbol]) for symbol in symbols}
+    except ValueError as unreadable:
+        raise FatalError(f"the rules of a market cannot be read: {unreadable}") from unreadable
 
 
 def measure(clock: VenueClock, answer: Answer[SystemTime]) -> None:

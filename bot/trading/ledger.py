@@ -185,7 +185,10 @@ class Ledger:
         if not report.remaining_size:
             return order.remaining
         try:
-            return max(parse(report.remaining_size), 0)
+            remaining = parse(report.remaining_size)
         except ValueError as unreadable:
             self._alarm(f"order {order.client_id}: its remaining size cannot be read, {unreadable}")
             return order.remaining
+        if not 0 <= remaining <= order.size:
+            self._alarm(f"order {order.client_id}: its remaining size cannot be, {report.remaining_size}")
+        return min(max(remaining, 0), order.size)

@@ -5,7 +5,6 @@ an order whose end is not known is decided here too: look it up, cancel it again
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from itertools import count
 
 import trio
@@ -13,6 +12,7 @@ from loguru import logger
 
 from bot.core.clock import Clock
 from bot.core.errors import (
+    FatalError,
     InvalidOrderError,
     NotSentError,
     RefusedError,
@@ -71,12 +71,14 @@ class OrderManager:
         clock: Clock,
         venue_clock: VenueClock,
         alarm: Callable[[str], None],
+        give_up: Callable[[str], None],
     ) -> None:
         self.ledger = Ledger(run_id, clock, alarm, self._changed)
         self.trader = open_trader(self)
         self.settled = trio.Event()
         """Set when the stop was asked for and every order is over."""
 
+        self._give_up = give_up
         self._markets = markets
         self._strategy = strategy
         self._run_id = run_id
@@ -196,10 +198,14 @@ class OrderManager:
         return effects
 
     def _tell(self, event: events.Event) -> None:
-        # The trader is revoked first and the stop takes its turn in the stream: what is between finds it void.
-        if not self._stopping:
-            with suppress(RevokedError):
-                self._strategy.on_event(event, self.trader)
+        if self._stopping:
+            return
+        try:
+            self._strategy.on_event(event, self.trader)
+        except RevokedError:
+            pass  # the trader is revoked first and the stop takes its turn in the stream: this came in between
+        except FatalError as fatal:
+            self._give_up(str(fatal))
 
     def _changed(self, order: Order) -> None:
         self._tell(events.OrderChanged(order))

@@ -2,7 +2,7 @@
 
 import attrs
 
-from bot.core.errors import SessionGoneError
+from bot.core.errors import FatalError, InvalidOrderError, SessionGoneError
 from bot.core.fixed import SCALE, Fixed, multiply
 from bot.core.order import Instruction, Side, State
 from bot.core.setting import setting
@@ -87,6 +87,8 @@ class Probe:
             )
         except SessionGoneError:
             self._pause(trader)
+        except InvalidOrderError as invalid:
+            raise FatalError(f"[strategy] does not fit the market: {invalid}") from invalid
 
     def _pause(self, trader: Trader) -> None:
         trader.set_timer(self._settings.pause)

@@ -60,5 +60,9 @@ Event = TradingOpened | TradingPaused | OrderChanged | Quote | QuoteFailed | Tim
 
 class Strategy(Protocol):
     def on_event(self, event: Event, trader: Trader) -> None:
-        """Decide. What ``trader`` is asked to do goes out when this returns."""
+        """Decide. What ``trader`` is asked to do goes out when this returns.
+
+        Raises:
+            FatalError: the strategy cannot go on; the bot stops, in order, and says why.
+        """
         ...

@@ -74,7 +74,7 @@ async def test_others_may_report_that_the_token_is_refused() -> None:
     keeper = TokenKeeper(Token("current", inf, 300))
     authed = open_authed_rest(Http.__new__(Http), keeper)
     assert authed.token is keeper.token
-    authed.token_refused()
+    authed.token_refused(authed.token)
     await keeper.wait_refused()
 
 

@@ -57,10 +57,11 @@ async def test_a_second_signal_hurries_unless_it_is_an_echo_of_the_first() -> No
     stop.signalled("SIGINT")
     await trio.sleep(1)
     stop.signalled("SIGINT")
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(stop.wait_hurry)
-        await trio.sleep(0.5)
-        stop.signalled("SIGTERM")
+    with trio.move_on_after(0.5) as patience:
+        await stop.wait_hurry()
+    assert patience.cancelled_caught
+    stop.signalled("SIGTERM")
+    await stop.wait_hurry()
     assert (trio.current_time(), stop.reason) == (11.5, "SIGINT")
 
 

@@ -153,6 +153,7 @@ def open_desk(strategy: Strategy | None = None, *, session: bool = True) -> Desk
         clock=clock,
         venue_clock=VenueClock(clock),
         alarm=alarms.append,
+        give_up=alarms.append,
     )
     desk = Desk(manager, clock, alarms)
     if session:

@@ -7,10 +7,12 @@ import pytest
 import trio
 
 from bot import app
+from bot.core.fixed import Fixed
 from bot.core.order import State
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.summary import Summary
+from bot.trading.executor import OrdersSettings
 from bot.trading.probe import Probe, ProbeSettings
 from bot.trading.strategy import Event, OrderChanged
 from bot.trading.trader import Trader
@@ -193,3 +195,30 @@ def test_broken_work_leaves_no_order_behind(monkeypatch: pytest.MonkeyPatch) -> 
         return [order.status for order in rehearsal.exchange.orders.values()]
 
     assert rehearse(play, delay=RTT / 2) == ["CLOSED"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            attrs.evolve(Settings(), strategy=ProbeSettings(size=Fixed(1100))),
+            "no multiple of the step 0.00001",
+        ),
+        (
+            attrs.evolve(Settings(), orders=OrdersSettings(markets=("BTC-USD-PERQ",))),
+            "the nearest name is BTC-USD-PERP",
+        ),
+    ],
+    ids=["size", "market"],
+)
+def test_what_no_retry_can_mend_stops_in_order(settings: Settings, words: str) -> None:
+    """Exit code 3 and the reason in words, after an orderly end and not a traceback."""
+
+    async def play(rehearsal: Rehearsal) -> Summary:
+        with trio.fail_after(30):
+            return await rehearsal.trade()
+
+    summary = rehearse(play, settings, delay=RTT / 2)
+    assert summary.exit_code == 3
+    assert words in summary.exit_reason
+    assert words in summary.to_table()
