@@ -1,14 +1,5 @@
-"""HTTP: the only importer of httpx, and a pool whose connections are known one by one.
+"""HTTP: the only importer of httpx. One client, and behind it one transport for each connection of the pool."""
 
-httpx's own pool always takes its first idle connection, so nobody can ask it to warm the others, and it queues
-what finds none free, where a cancellation leaks a connection (httpcore 1.0). Here each connection is a
-transport of its own with room for one, the lanes keep as many requests in flight as there are connections,
-and which of them is taken is decided here.
-"""
-
-import bisect
-import enum
-import math
 import socket
 import ssl
 import sys
@@ -25,6 +16,7 @@ from bot.core.clock import Clock
 from bot.core.errors import BotError, NotSentError, UnknownOutcomeError
 from bot.core.setting import setting
 from bot.core.tape import Tape
+from bot.link.pool import Connection, Lane, Pool
 from bot.paradex.rest import Request
 
 T = TypeVar("T")
@@ -58,13 +50,6 @@ class HttpSettings:
     )
 
 
-class Lane(enum.Enum):
-    """Who may use how much of the pool: orders all connections but one, everything else one at a time."""
-
-    ORDERS = enum.auto()
-    HOUSEKEEPING = enum.auto()
-
-
 @attrs.define
 class HttpCounters:
     """What the connections were used for so far."""
@@ -88,17 +73,7 @@ class Answer(Generic[T]):
     """From the moment it was handed to a connection until its answer was read."""
 
 
-@attrs.define(eq=False)
-class Connection:
-    """One connection of the pool: closed at first, and again when a request on it fails."""
-
-    transport: httpx.AsyncHTTPTransport
-    used_at: float | None = None
-    """trio time of its last answer; None while it is known to be closed."""
-
-    @property
-    def freshness(self) -> float:
-        return -math.inf if self.used_at is None else self.used_at
+HttpConnection = Connection[httpx.AsyncHTTPTransport]
 
 
 class Http:
@@ -107,33 +82,23 @@ class Http:
     def __init__(
         self,
         client: httpx.AsyncClient,
-        connections: list[Connection],
+        pool: Pool[httpx.AsyncHTTPTransport],
         settings: HttpSettings,
         clock: Clock,
         tape: Tape,
     ) -> None:
         self.counters = HttpCounters()
         self._client = client
+        self._pool = pool
         self._settings = settings
         self._clock = clock
         self._tape = tape
-        self._idle = connections  # the one used last stands last, closed ones stand first
-        self._went_cold = trio.Event()
-        self._lanes = {
-            Lane.ORDERS: trio.Semaphore(settings.connections - 1),
-            Lane.HOUSEKEEPING: trio.Semaphore(1),
-        }
 
     @asynccontextmanager
     async def reserve(self, lane: Lane) -> AsyncIterator["Reservation"]:
-        """Wait for a turn in ``lane`` and hold a connection: the freshest for an order, the stalest for the rest.
-
-        So an order finds a warm one wherever there is one, and each request of housekeeping warms the
-        connection that needs it most.
-        """
-        async with self._lanes[lane]:
-            with self._taken(-1 if lane is Lane.ORDERS else 0) as connection:
-                yield Reservation(self, connection, lane)
+        """Wait for a turn in ``lane``, and hold the connection that suits it (see `Pool`)."""
+        async with self._pool.reserve(lane) as connection:
+            yield Reservation(self, connection, lane)
 
     async def warm_up(self, request: Request[T]) -> list[Answer[T]]:
         """Send ``request`` over every closed connection at once, and so open them.
@@ -144,13 +109,11 @@ class Http:
         answers: list[Answer[T]] = []
 
         async def warm(lane: Lane) -> None:
-            async with self._lanes[lane]:
-                with self._taken(0) as connection:
-                    answers.append(await Reservation(self, connection, Lane.HOUSEKEEPING).send(request))
+            async with self._pool.reserve(lane, to_warm=True) as connection:
+                answers.append(await Reservation(self, connection, Lane.HOUSEKEEPING).send(request))
 
-        closed = sum(not self._is_warm(connection) for connection in self._idle)
         # No lane has room for all; with one in this lane and the rest in the other orders wait, as they should.
-        lanes = [Lane.HOUSEKEEPING, *repeat(Lane.ORDERS, closed - 1)][:closed]
+        lanes = [Lane.HOUSEKEEPING, *repeat(Lane.ORDERS, self._pool.cold() - 1)][: self._pool.cold()]
         async with trio.open_nursery() as nursery:
             for lane in lanes:
                 nursery.start_soon(warm, lane)
@@ -158,38 +121,13 @@ class Http:
 
     async def connection_needs_warming(self) -> None:
         """Return when an idle connection is closed, or will be unless somebody uses it soon."""
-        while True:
-            self._went_cold = trio.Event()
-            stalest = self._idle[0].used_at if self._idle else trio.current_time()
-            if stalest is None:
-                return
-            with trio.move_on_at(stalest + self._settings.idle_timeout / 2):
-                await self._went_cold.wait()
-                continue
-            if self._idle and self._idle[0].used_at == stalest:
-                return
+        await self._pool.needs_warming()
 
-    def _is_warm(self, connection: Connection) -> bool:
-        used_at = connection.used_at
-        return used_at is not None and trio.current_time() < used_at + self._settings.idle_timeout
-
-    @contextmanager
-    def _taken(self, index: int) -> Iterator[Connection]:
-        connection = self._idle.pop(index)
-        try:
-            yield connection
-        finally:
-            # Where it belongs, which is not the end if nothing was sent over it.
-            bisect.insort(self._idle, connection, key=lambda idle: idle.freshness)
-            if connection.used_at is None:
-                self._went_cold.set()
-
-    async def send(self, connection: Connection, lane: Lane, request: Request[T]) -> Answer[T]:
+    async def send(self, connection: HttpConnection, lane: Lane, request: Request[T]) -> Answer[T]:
         progress = _Progress()
-        if not self._is_warm(connection):
-            await (
-                connection.transport.aclose()
-            )  # the venue hangs up on it about now: a request must not meet that
+        if not self._pool.is_warm(connection):
+            # The venue hangs up on it about now, and the request must not meet that.
+            await connection.transport.aclose()
         connection.used_at = None  # until an answer was read, for a request that is cut short closes it
         outgoing = self._client.build_request(
             request.method,
@@ -235,7 +173,7 @@ class Reservation:
     """A turn in a lane, with the connection that goes with it."""
 
     _http: Http
-    _connection: Connection
+    _connection: HttpConnection
     _lane: Lane
 
     async def send(self, request: Request[T]) -> Answer[T]:
@@ -293,7 +231,7 @@ def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-async def _discard(connection: Connection, progress: _Progress) -> None:
+async def _discard(connection: HttpConnection, progress: _Progress) -> None:
     """Close what a failed request leaves behind; the next one opens another connection.
 
     A cancellation at the wrong moment makes httpcore 1.0 forget to: in the TLS handshake it leaves the socket
@@ -308,7 +246,7 @@ class _OneConnectionEach(httpx.AsyncBaseTransport):
     """Sends each request over the connection that it names."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        connection: Connection = request.extensions["connection"]
+        connection: HttpConnection = request.extensions["connection"]
         return await connection.transport.handle_async_request(request)
 
 
@@ -317,20 +255,18 @@ async def open_http(
     settings: HttpSettings, base_url: str, tls: ssl.SSLContext, clock: Clock, tape: Tape
 ) -> AsyncIterator[Http]:
     """Make the client for ``base_url``, which ends in ``/v1``. No connection is opened yet."""
-    connections = [
-        Connection(
-            httpx.AsyncHTTPTransport(
-                verify=tls,
-                limits=httpx.Limits(
-                    # Keep-alive counts busy connections too, and expires after 5 s unless told otherwise;
-                    # and it reads a clock of its own, so when a connection is too old is decided above.
-                    max_connections=1,
-                    max_keepalive_connections=1,
-                    keepalive_expiry=None,
-                ),
-                socket_options=_keepalive_options(round(settings.tcp_keepalive)),
-                trust_env=False,
-            )
+    transports = [
+        httpx.AsyncHTTPTransport(
+            verify=tls,
+            limits=httpx.Limits(
+                # Keep-alive counts busy connections too, and expires after 5 s unless told otherwise; and it
+                # reads a clock of its own, so when a connection is too old is decided in the pool.
+                max_connections=1,
+                max_keepalive_connections=1,
+                keepalive_expiry=None,
+            ),
+            socket_options=_keepalive_options(round(settings.tcp_keepalive)),
+            trust_env=False,
         )
         for _ in range(settings.connections)
     ]
@@ -342,11 +278,11 @@ async def open_http(
     )
     async with client:
         try:
-            yield Http(client, list(connections), settings, clock, tape)
+            yield Http(client, Pool(transports, settings.idle_timeout), settings, clock, tape)
         finally:
             with trio.move_on_after(CLOSE_DEADLINE, shield=True):
-                for connection in connections:
-                    await connection.transport.aclose()
+                for transport in transports:
+                    await transport.aclose()
 
 
 def _keepalive_options(seconds: int) -> list[tuple[int, int, int]]:

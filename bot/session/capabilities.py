@@ -13,7 +13,8 @@ import trio
 
 from bot.core.capability import Capability
 from bot.core.errors import NotSentError, RefusedError, SessionGoneError
-from bot.link.http import Answer, Http, HttpCounters, Lane, Reservation
+from bot.link.http import Answer, Http, HttpCounters, Reservation
+from bot.link.pool import Lane
 from bot.link.websocket import WebSocket
 from bot.paradex import rpc
 from bot.paradex.answers import SystemTime

@@ -34,7 +34,8 @@ from scripted_venue import (
 from virtual_stage import DELAY, RTT, Stage, stage, virtually
 
 from bot.core.errors import BotError, NotSentError, RefusedError, UnknownOutcomeError
-from bot.link.http import Answer, Http, HttpSettings, Lane
+from bot.link.http import Answer, Http, HttpSettings
+from bot.link.pool import Lane
 from bot.paradex import rest
 from bot.paradex.answers import EmptyAnswer, SystemTime
 from bot.paradex.rest import Request

@@ -15,6 +15,7 @@ from session_stage import NoJitter
 from bot.core.errors import FatalError, NotSentError, RefusedError, UnknownOutcomeError
 from bot.link.clock import TrioClock, VenueClock
 from bot.link.http import Answer, Http, HttpSettings, open_http
+from bot.link.pool import Lane
 from bot.paradex import rest
 from bot.paradex.answers import MarketInfo, MarketsAnswer, SystemTime
 from bot.session.login import LoggedIn, Login, measure, read_markets
@@ -413,7 +414,7 @@ async def test_a_venue_that_is_away_is_tried_with_backoff_until_it_is_back(r: Re
         assert set(waits[6:]) == {30}
         r.link.heal()
         await trio.sleep(60)
-        async with stage.http.reserve(next(iter(stage.http._lanes))) as reservation:
+        async with stage.http.reserve(Lane.ORDERS) as reservation:
             assert (await reservation.send(rest.system_time())).reused
         assert stage.http.counters.connections_opened == 8
 

@@ -16,7 +16,8 @@ from trading_stage import RECV_WINDOW_MS, SYMBOL, HandClock, make_order, report
 from bot.core.errors import NotSentError, RefusedError, SessionGoneError, UnknownOutcomeError
 from bot.core.order import Order, State
 from bot.link.clock import TrioClock, VenueClock
-from bot.link.http import Answer, Connection, Http, Lane, Reservation
+from bot.link.http import Answer, Http, HttpConnection, Reservation
+from bot.link.pool import Lane
 from bot.link.signer import Signer, UnsignableError, open_signer
 from bot.paradex.answers import Bbo, EmptyAnswer, OrderPage, OrderReport, OrdersAnswer
 from bot.paradex.rest import Request
@@ -59,7 +60,7 @@ class FakeHttp(Http):
         async with self.turn:
             yield held
 
-    async def send(self, connection: Connection, lane: Lane, request: Request[T]) -> Answer[T]:
+    async def send(self, connection: HttpConnection, lane: Lane, request: Request[T]) -> Answer[T]:
         del connection, lane
         self.sent.append((trio.current_time(), request.method, request.path))
         self.requests.append(request)
