@@ -60,6 +60,7 @@ async def trade(settings: Settings, around: Surroundings, stop: Stop) -> Summary
 
     A `FatalError` (the venue refuses the account, or has no such market) asks for the stop like a signal does.
     """
+    logger.info("[INIT] Paradex environment: {} at {}", settings.environment, around.venue.rest_url)
     http_settings = settings.http
     logger.info(
         "[INIT] Paradex HTTP pool: max_idle={} idle_timeout={:g}s tcp_keepalive={:g}s "
@@ -188,7 +189,6 @@ class Work:
         generations: Generations,
         stream_ended: trio.Event,
     ) -> None:
-        manager.trader.revoke()
         work.cancel_scope.deadline = trio.current_time() + STOP_DEADLINE
         work.start_soon(self._hurry, work.cancel_scope)
         logger.info("[STOP] Paradex stopping: {}", self.stop.reason)

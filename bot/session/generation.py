@@ -68,7 +68,7 @@ class Generations:
                 await self._establish(stream)
                 await self._serve(generation, task_status.started)
             await websocket.close()
-            logger.info("[STOP] Paradex WebSocket closed")
+            logger.info("[STOP] Paradex WebSocket closed: 1000")
 
     async def _establish(self, stream: Stream) -> None:
         with trio.move_on_after(ESTABLISH_DEADLINE) as deadline:

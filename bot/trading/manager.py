@@ -16,7 +16,6 @@ from bot.core.errors import (
     InvalidOrderError,
     NotSentError,
     RefusedError,
-    RevokedError,
     SessionGoneError,
     UnknownOutcomeError,
 )
@@ -202,8 +201,6 @@ class OrderManager:
             return
         try:
             self._strategy.on_event(event, self.trader)
-        except RevokedError:
-            pass  # the trader is revoked first and the stop takes its turn in the stream: this came in between
         except FatalError as fatal:
             self._give_up(str(fatal))
 

@@ -514,20 +514,6 @@ def test_a_stop_revokes_the_trader() -> None:
         desk.manager.trader.place(SYMBOL, Side.BUY, size=SIZE, price=PRICE)
 
 
-def test_between_the_revocation_and_the_stop() -> None:
-    """The trader is revoked before the stop has its turn in the stream: a strategy that acts in between gets
-    nothing done, and breaks nothing."""
-
-    def act(_event: Event, trader: Trader) -> None:
-        trader.ask_quote(SYMBOL)
-
-    desk = open_desk(Recorder(reaction=act))
-    desk.manager.trader.revoke()
-    assert desk.step(BboFetched(SYMBOL, Bbo(market=SYMBOL, bid="42000"))) == []
-    assert stopped(desk) == []
-    assert desk.manager.settled.is_set()
-
-
 # What a strategy hears.
 
 
