@@ -299,3 +299,22 @@ async def cancelled_after(steps: int, work: Callable[[], Awaitable[object]]) -> 
         finally:
             trio.lowlevel.remove_instrument(instrument)
     return scope.cancelled_caught
+
+
+# Ways to keep a connection from coming about, and none.
+
+
+def no_name(s: Stage) -> None:
+    s.network.names.fail("venue.test")
+
+
+def refused(s: Stage) -> None:
+    s.link.refuse()
+
+
+def black_hole(s: Stage) -> None:
+    s.link.black_hole()
+
+
+def healthy(_: Stage) -> None:
+    pass

@@ -18,14 +18,18 @@ from scripted_venue import (
     ScriptedRest,
     answer,
     answer_upgrade,
+    black_hole,
     cancelled_after,
     cut,
     established,
     hang_up,
+    healthy,
     mute,
+    no_name,
     open_connections,
     open_pool,
     raw,
+    refused,
     serve_tcp,
     serve_tls,
     silence,
@@ -339,22 +343,6 @@ async def test_busy_connections_do_not_need_warming() -> None:
 
 
 # The outcome table (faults.md, section 1): not sent.
-
-
-def no_name(s: Stage) -> None:
-    s.network.names.fail("venue.test")
-
-
-def refused(s: Stage) -> None:
-    s.link.refuse()
-
-
-def black_hole(s: Stage) -> None:
-    s.link.black_hole()
-
-
-def healthy(_: Stage) -> None:
-    pass
 
 
 @pytest.mark.parametrize(

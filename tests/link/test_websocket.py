@@ -15,9 +15,13 @@ from scripted_venue import (
     Script,
     ScriptedSockets,
     answer_upgrade,
+    black_hole,
     cancelled_after,
+    healthy,
     mute,
+    no_name,
     open_connections,
+    refused,
     serve_tcp,
     serve_tls,
 )
@@ -100,22 +104,6 @@ async def test_without_tls_it_opens_in_two_round_trips() -> None:
             assert trio.current_time() == 2 * RTT
             assert await websocket.receive() == b"\x30\x00"
     assert seen == [("path", "/v1?sbe=1"), ("ws<", "3000")]
-
-
-def no_name(s: Stage) -> None:
-    s.network.names.fail("venue.test")
-
-
-def refused(s: Stage) -> None:
-    s.link.refuse()
-
-
-def black_hole(s: Stage) -> None:
-    s.link.black_hole()
-
-
-def healthy(_: Stage) -> None:
-    pass
 
 
 @pytest.mark.parametrize(
