@@ -127,7 +127,7 @@ def test_ctrl_c_through_just(tmp_path: Path) -> None:
     if not just.exists():
         pytest.skip("just is not in this environment; the README installs it there")
     bot = Bot(tmp_path, str(just), "--justfile", str(REPOSITORY / "justfile"), "run", *AT_MOST)
-    bot.wait_for("[INIT] Paradex session 1 ready")
+    bot.wait_for("status=OPEN")  # an order rests, which the exchange must live to cancel
     os.killpg(bot.process.pid, signal.SIGINT)
     os.killpg(bot.process.pid, signal.SIGINT)
     summary = bot.end()
