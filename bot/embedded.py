@@ -109,4 +109,4 @@ def _embedded(line: bytes) -> Embedded:
 async def _watch(process: trio.Process, stop: Stop) -> None:
     """Without its exchange the bot has nowhere to trade, and nothing to reconnect to."""
     code = await process.wait()
-    stop.ask(f"the embedded exchange ended (exit code {code})")
+    stop.fail(f"the embedded exchange ended (exit code {code})")
