@@ -161,6 +161,7 @@ class Work:
             tape=around.tape,
             wanted_ns=wanted_ns,
         )
+        broke = True
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(manager.run, items, decided)
@@ -171,10 +172,11 @@ class Work:
                 await self.stop.wait_asked()
                 await self._wind_down(nursery, manager, inbox, generations, stream_ended)
                 nursery.cancel_scope.cancel()
+            broke = False
         finally:
-            # Orders may still rest: the work broke, or its deadline passed.
-            with trio.move_on_after(HURRY_DEADLINE, shield=True):
-                await cancel_leftovers(authed, manager.ledger.live())
+            if broke:  # and with it whoever would have cancelled what rests
+                with trio.move_on_after(HURRY_DEADLINE, shield=True):
+                    await cancel_leftovers(authed, manager.ledger.live())
         return self._summary(manager, generations)
 
     async def _stream(self, generations: Generations, ended: trio.Event) -> None:

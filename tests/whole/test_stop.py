@@ -161,7 +161,7 @@ def test_later_sigint_leaves_and_names_what_is_unresolved() -> None:
             await rehearsal.stop.wait_asked()
             await trio.sleep(1.5)
             rehearsal.stop.signalled("SIGINT")
-            with trio.fail_after(2 * app.HURRY_DEADLINE + 0.1):
+            with trio.fail_after(app.HURRY_DEADLINE + 0.1):
                 await ended.wait()
 
         ended = trio.Event()
@@ -175,6 +175,23 @@ def test_later_sigint_leaves_and_names_what_is_unresolved() -> None:
     assert summary.exit_code == 4
     [order] = summary.unresolved
     assert order.client_id in summary.to_table()
+
+
+def test_a_stop_takes_8_seconds_at_most() -> None:
+    """The venue has gone silent and nobody is impatient: exit code 4, and the order is named."""
+
+    async def play(rehearsal: Rehearsal) -> tuple[Summary, float]:
+        at_message("http>", "POST /orders", count=2, after=RTT / 4)(rehearsal)
+        on_message(rehearsal, "http>", "POST /orders", rehearsal.link.black_hole, count=2, after=0.03)
+        summary = await rehearsal.trade()
+        return summary, trio.current_time() - rehearsal.stop._asked_at
+
+    summary, seconds = rehearse(
+        play, attrs.evolve(Settings(), strategy=ProbeSettings(pause=0.3)), delay=RTT / 2
+    )
+    assert seconds == pytest.approx(app.STOP_DEADLINE, abs=0.01)
+    assert summary.exit_code == 4
+    assert summary.unresolved[0].client_id in summary.to_table()
 
 
 def test_broken_work_leaves_no_order_behind(monkeypatch: pytest.MonkeyPatch) -> None:
