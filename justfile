@@ -33,5 +33,11 @@ lock: _env
 
 # The environment, brought up to date when the pins or the project file changed.
 _env:
-    @sh -c 'test -x .venv/bin/uv || { python3 -m venv .venv && .venv/bin/pip install --quiet uv; }'
-    @sh -c 'cat requirements.txt pyproject.toml | cmp -s - .venv/.installed || { .venv/bin/uv pip install --quiet --require-hashes -r requirements.txt && .venv/bin/uv pip install --quiet --no-deps -e . && cat requirements.txt pyproject.toml > .venv/.installed; }'
+    #!/bin/sh
+    set -eu
+    test -x .venv/bin/uv || { python3 -m venv .venv && .venv/bin/pip install --quiet uv; }
+    cat requirements.txt pyproject.toml | cmp -s - .venv/.installed && exit
+    {{python}} -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Python 3.11, 3.12 or 3.13 is needed, and .venv has %d.%d" % v)'
+    .venv/bin/uv pip install --quiet --python {{python}} --require-hashes -r requirements.txt
+    .venv/bin/uv pip install --quiet --python {{python}} --no-deps -e .
+    cat requirements.txt pyproject.toml > .venv/.installed
