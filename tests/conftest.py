@@ -6,14 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from loguru import logger
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 def pytest_configure() -> None:
-    """No log unless a test asks for one: formatting lines that nobody reads takes a third of a run's time."""
+    """No log unless a test asks for one, for formatting it takes a third of a run; and no timing decides a test."""
     logger.remove()
+    settings.register_profile(
+        "untimed", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
