@@ -89,7 +89,7 @@ async def _run(settings: Settings, options: Options, key: Secret, early: EarlySi
     async with trio.open_nursery() as nursery:
         await nursery.start(_watch_signals, stop, early)
         if options.seconds is not None:
-            nursery.start_soon(_stop_after, stop, options.seconds)
+            nursery.start_soon(stop.ask_after, options.seconds)
         async with _open_place(settings, stop) as place:
             if place is None:
                 summary = Summary(environment=settings.environment, exit_reason=stop.reason)
@@ -125,9 +125,8 @@ def _tls(ca_file: str) -> ssl.SSLContext:
     if ca_file:
         return ssl.create_default_context(cafile=ca_file)
     context = ssl.create_default_context()
-    context.load_verify_locations(
-        certifi.where()
-    )  # a Python of python.org finds none of its system's on macOS
+    # A Python of python.org finds none of its system's on macOS
+    context.load_verify_locations(certifi.where())
     return context
 
 
@@ -156,8 +155,3 @@ async def _watch_signals(
         task_status.started()
         async for number in signals:
             stop.signalled(signal.Signals(number).name)
-
-
-async def _stop_after(stop: Stop, seconds: float) -> None:
-    await trio.sleep(seconds)
-    stop.ask(f"--for {seconds:g}")

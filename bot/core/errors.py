@@ -29,12 +29,16 @@ class SessionGoneError(BotError):
     """There is no session, or no longer this one: new orders need the one that is open now."""
 
 
-class NotSentError(BotError):
+class RequestError(BotError):
+    """A request failed, in one of the three ways that there are: the classes below."""
+
+
+class NotSentError(RequestError):
     """The venue cannot have it: no connection came about, or no byte of the request left."""
 
 
 @attrs.frozen(slots=False)
-class RefusedError(BotError):
+class RefusedError(RequestError):
     """Theirs: the venue said no, in its own words, and holds nothing of the request.
 
     ``status`` is the HTTP status or the JSON-RPC code; ``code`` the venue's name for the reason.
@@ -48,7 +52,7 @@ class RefusedError(BotError):
         return f"{self.code or self.status}: {self.message}"
 
 
-class UnknownOutcomeError(BotError):
+class UnknownOutcomeError(RequestError):
     """The venue may have it. Nothing may be sent again on the strength of this."""
 
 

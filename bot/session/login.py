@@ -8,7 +8,7 @@ import attrs
 import trio
 from loguru import logger
 
-from bot.core.errors import FatalError, NotSentError, RefusedError, UnknownOutcomeError
+from bot.core.errors import FatalError, RefusedError, RequestError, UnknownOutcomeError
 from bot.core.market import Market
 from bot.link.clock import VenueClock
 from bot.link.http import Answer, Http
@@ -174,7 +174,7 @@ async def keep_token(login: Login, plain: Rest, signer: Signer, keeper: TokenKee
             try:
                 keeper.renewed(await login.authenticate(plain, signer))
                 logger.debug("[AUTH] Paradex token renewed")
-            except (NotSentError, RefusedError, UnknownOutcomeError) as failure:
+            except RequestError as failure:
                 if isinstance(failure, RefusedError) and trio.current_time() >= token.expires_at:
                     _check_credentials(failure)
                 delay = backoff.next_delay()
@@ -190,7 +190,7 @@ async def keep_warm(plain: Rest, clock: VenueClock, rng: random.Random) -> None:
         try:
             measure(clock, await plain.call(rest.system_time()))
             backoff.succeeded()
-        except (NotSentError, RefusedError, UnknownOutcomeError) as failure:
+        except RequestError as failure:
             delay = backoff.next_delay()
             logger.warning("[HTTP] Paradex connection not warmed ({}), next try in {:.1f} s", failure, delay)
             await trio.sleep(delay)

@@ -29,6 +29,11 @@ class Stop:
             self._asked_at = trio.current_time()
             self._asked.set()
 
+    async def ask_after(self, seconds: float) -> None:
+        """Ask for it when the time of the run is up, as ``--for`` wants."""
+        await trio.sleep(seconds)
+        self.ask(f"--for {seconds:g}")
+
     def fail(self, reason: str) -> None:
         """Begin to stop because going on cannot help."""
         self.is_fatal = True

@@ -9,7 +9,7 @@ import attrs
 import trio
 from loguru import logger
 
-from bot.core.errors import NotSentError, RefusedError, StreamClosedError, UnknownOutcomeError, leaves
+from bot.core.errors import RequestError, StreamClosedError, leaves
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
@@ -81,7 +81,7 @@ async def supervise(  # noqa: ASYNC128 - its child calls started()
     while True:
         try:
             await child(status)
-        except* (NotSentError, RefusedError, UnknownOutcomeError, StreamClosedError) as failures:
+        except* (RequestError, StreamClosedError) as failures:
             reasons = "; ".join(dict.fromkeys(str(leaf) for leaf in leaves(failures)))
         else:
             return

@@ -53,7 +53,7 @@ class Rehearsal:
         """Run the bot until somebody asks `stop`, or that long."""
         async with trio.open_nursery() as nursery:
             if seconds is not None:
-                nursery.start_soon(_stop_after, self.stop, seconds)
+                nursery.start_soon(self.stop.ask_after, seconds)
             summary = await app.trade(self.settings, self.surroundings, self.stop)
             nursery.cancel_scope.cancel()
         return summary
@@ -137,8 +137,3 @@ def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     client = ssl.create_default_context()
     authority.configure_trust(client)
     return server, client
-
-
-async def _stop_after(stop: Stop, seconds: float) -> None:
-    await trio.sleep(seconds)
-    stop.ask(f"--for {seconds:g}")

@@ -6,14 +6,11 @@ an item of the ordered stream.
 
 import attrs
 
-from bot.core.errors import NotSentError, RefusedError, UnknownOutcomeError
+from bot.core.errors import RequestError
 from bot.core.order import Order
 from bot.paradex.answers import Bbo, OrderReport
 from bot.session.capabilities import Session
 from bot.session.inbox import Item
-
-Failure = NotSentError | RefusedError | UnknownOutcomeError
-"""The three ways in which a request can fail."""
 
 
 @attrs.frozen
@@ -80,7 +77,7 @@ class SendEnded(Item):
     """How a send ended. ``result`` is the venue's answer, or which of the three failures it was."""
 
     client_id: str
-    result: OrderReport | Failure
+    result: OrderReport | RequestError
     reused: bool = False
     request_ns: int = 0
 
@@ -90,7 +87,7 @@ class CancelEnded(Item):
     """``failure`` is None for an answer that the cancel is queued; the order is not closed by that."""
 
     client_id: str
-    failure: Failure | None
+    failure: RequestError | None
 
 
 @attrs.frozen
@@ -98,13 +95,13 @@ class LookedUp(Item):
     """What a look-up found: a report, nothing (None), or that it failed itself."""
 
     client_id: str
-    result: OrderReport | Failure | None
+    result: OrderReport | RequestError | None
 
 
 @attrs.frozen
 class BboFetched(Item):
     market: str
-    result: Bbo | Failure
+    result: Bbo | RequestError
 
 
 @attrs.frozen

@@ -7,7 +7,7 @@ import attrs
 import trio
 
 from bot.core.clock import Clock
-from bot.core.errors import NotSentError, RefusedError, SessionGoneError, UnknownOutcomeError
+from bot.core.errors import NotSentError, RequestError, SessionGoneError
 from bot.core.order import Order
 from bot.core.setting import setting
 from bot.link.clock import VenueClock
@@ -24,7 +24,6 @@ from bot.trading.effects import (
     CancelEnded,
     CancelOrder,
     Effect,
-    Failure,
     FetchBbo,
     LookedUp,
     LookUpOrder,
@@ -150,15 +149,15 @@ class Executor:
         return None
 
 
-async def or_failure(request: Awaitable[T]) -> T | Failure:
+async def or_failure(request: Awaitable[T]) -> T | RequestError:
     """The value of ``request``, or which of the three failures it met."""
     try:
         return await request
-    except (NotSentError, RefusedError, UnknownOutcomeError) as failure:
+    except RequestError as failure:
         return failure
 
 
-async def failure_of(request: Awaitable[object]) -> Failure | None:
+async def failure_of(request: Awaitable[object]) -> RequestError | None:
     """None for a success."""
     result = await or_failure(request)
-    return result if isinstance(result, NotSentError | RefusedError | UnknownOutcomeError) else None
+    return result if isinstance(result, RequestError) else None

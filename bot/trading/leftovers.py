@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import trio
 from loguru import logger
 
-from bot.core.errors import NotSentError, RefusedError, UnknownOutcomeError
+from bot.core.errors import RequestError
 from bot.core.order import Order
 from bot.paradex import rest
 from bot.session.capabilities import AuthedRest
@@ -23,12 +23,12 @@ async def cancel_leftovers(authed: AuthedRest, orders: Sequence[Order]) -> list[
         for order in left:
             try:
                 await authed.call(rest.cancel_by_client_id(order.client_id, market=order.market))
-            except (NotSentError, RefusedError, UnknownOutcomeError) as failure:
+            except RequestError as failure:
                 logger.warning("[STOP] Paradex cancel failed: client_id={}, {}", order.client_id, failure)
         try:
             open_now = {report.client_id for report in (await authed.call(rest.open_orders())).value.results}
             left = [order for order in left if order.client_id in open_now]
-        except (NotSentError, RefusedError, UnknownOutcomeError) as failure:
+        except RequestError as failure:
             logger.warning("[STOP] Paradex open orders not listed: {}", failure)
         await trio.sleep(LOOK_AGAIN_S)
     return left

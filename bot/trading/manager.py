@@ -16,8 +16,8 @@ from bot.core.errors import (
     InvalidOrderError,
     NotSentError,
     RefusedError,
+    RequestError,
     SessionGoneError,
-    UnknownOutcomeError,
 )
 from bot.core.fixed import parse
 from bot.core.market import Market
@@ -32,7 +32,6 @@ from bot.trading.effects import (
     CancelEnded,
     CancelOrder,
     Effect,
-    Failure,
     FetchBbo,
     LookedUp,
     LookUpOrder,
@@ -252,7 +251,7 @@ class OrderManager:
             self._cancels_in_flight.add(order.client_id)
             self._effects.append(CancelOrder(order))
 
-    def _cancel_ended(self, client_id: str, failure: Failure | None) -> None:
+    def _cancel_ended(self, client_id: str, failure: RequestError | None) -> None:
         self._cancels_in_flight.discard(client_id)
         order = self.ledger.get(client_id)
         if order.is_over:
@@ -273,7 +272,7 @@ class OrderManager:
             self._asked_ms[order.client_id] = self._venue_clock.now_ms()
             self._effects.append(LookUpOrder(order))
 
-    def _looked_up(self, client_id: str, result: OrderReport | Failure | None) -> None:
+    def _looked_up(self, client_id: str, result: OrderReport | RequestError | None) -> None:
         asked_ms = self._asked_ms.pop(client_id)
         ask_again = client_id in self._ask_again
         self._ask_again.discard(client_id)
@@ -334,8 +333,8 @@ class OrderManager:
                 self._look_up(order)
 
 
-def _quote(market: str, bbo: Bbo | Failure) -> events.Quote | events.QuoteFailed:
-    if isinstance(bbo, NotSentError | RefusedError | UnknownOutcomeError):
+def _quote(market: str, bbo: Bbo | RequestError) -> events.Quote | events.QuoteFailed:
+    if isinstance(bbo, RequestError):
         return events.QuoteFailed(market, str(bbo))
     try:
         return events.Quote(market, parse(bbo.bid) if bbo.bid else None, parse(bbo.ask) if bbo.ask else None)

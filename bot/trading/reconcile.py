@@ -6,7 +6,7 @@ import trio
 from loguru import logger
 
 from bot.core.clock import Clock
-from bot.core.errors import NotSentError, RefusedError, UnknownOutcomeError
+from bot.core.errors import RequestError
 from bot.session.capabilities import AuthedRest
 from bot.session.generation import list_open_orders
 from bot.session.inbox import Inbox
@@ -21,5 +21,5 @@ async def reconcile(authed: AuthedRest, inbox: Inbox, clock: Clock, rng: random.
         await trio.sleep(rng.uniform(*INTERVAL))
         try:
             await inbox.send(await list_open_orders(authed, clock))
-        except (NotSentError, RefusedError, UnknownOutcomeError) as failure:
+        except RequestError as failure:
             logger.warning("[ORDER] Paradex open orders not listed: {}", failure)

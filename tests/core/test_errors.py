@@ -16,8 +16,17 @@ def test_everything_raised_on_purpose_is_a_bot_error() -> None:
         for kind in vars(errors).values()
         if isinstance(kind, type) and kind.__module__ == errors.__name__
     ]
-    assert len(kinds) == 9
+    assert len(kinds) == 10
     assert all(issubclass(kind, BotError) for kind in kinds)
+
+
+def test_a_request_fails_in_three_ways_and_no_fourth() -> None:
+    """Whoever handles `RequestError` has handled each outcome of a send that is no answer (`faults.md` 1)."""
+    assert set(errors.RequestError.__subclasses__()) == {
+        errors.NotSentError,
+        errors.RefusedError,
+        errors.UnknownOutcomeError,
+    }
 
 
 @pytest.mark.parametrize(

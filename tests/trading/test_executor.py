@@ -13,7 +13,7 @@ import trio
 import trio.testing
 from trading_stage import RECV_WINDOW_MS, SYMBOL, HandClock, make_order, report
 
-from bot.core.errors import NotSentError, RefusedError, SessionGoneError, UnknownOutcomeError
+from bot.core.errors import NotSentError, RefusedError, RequestError, SessionGoneError, UnknownOutcomeError
 from bot.core.order import Order, State
 from bot.link.clock import TrioClock, VenueClock
 from bot.link.http import Answer, Http, HttpConnection, Reservation
@@ -26,14 +26,14 @@ from bot.session.capabilities import AuthedRest, Session, Token, TokenKeeper, op
 from bot.session.inbox import Item, OpenOrdersListed
 from bot.session.stop import Stop
 from bot.trading import effects as fx
-from bot.trading.effects import Effect, Failure
+from bot.trading.effects import Effect
 from bot.trading.executor import Executor, OrdersSettings, failure_of, or_failure
 from bot.trading.leftovers import cancel_leftovers
 from bot.trading.reconcile import INTERVAL, reconcile
 
 T = TypeVar("T")
 
-FAILURES: list[Failure] = [
+FAILURES: list[RequestError] = [
     NotSentError("no connection"),
     RefusedError(400, "CODE", "no"),
     UnknownOutcomeError("ReadError"),
@@ -187,7 +187,7 @@ async def test_the_start_is_reported_before_a_byte_leaves() -> None:
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
-async def test_failures_are_reported_as_they_are(failure: Failure) -> None:
+async def test_failures_are_reported_as_they_are(failure: RequestError) -> None:
     """Of an order, a cancel, a look-up and a quote; and nothing is sent a second time."""
     order = make_order(venue_id="v1")
     async with open_stage(answering(failure)) as stage:
@@ -423,7 +423,7 @@ class LastVenue:
     """A venue of orders that rest, some of which resist."""
 
     resting: set[str]
-    deaf: dict[str, list[Failure]] = attrs.field(factory=dict)
+    deaf: dict[str, list[RequestError]] = attrs.field(factory=dict)
     """By client id: the failures with which the next cancels of it end."""
 
     failing_lists: int = 0

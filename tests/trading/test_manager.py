@@ -25,6 +25,7 @@ from bot.core.errors import (
     InvalidOrderError,
     NotSentError,
     RefusedError,
+    RequestError,
     RevokedError,
     SessionGoneError,
     UnknownOutcomeError,
@@ -37,7 +38,6 @@ from bot.trading.effects import (
     BboFetched,
     CancelOrder,
     Effect,
-    Failure,
     FetchBbo,
     LookUpOrder,
     PlaceOrder,
@@ -233,7 +233,7 @@ def test_refused() -> None:
 @pytest.mark.parametrize(
     "outcome", [LOST, RefusedError(400, "DUPLICATED_CLIENT_ID", "exists")], ids=["lost", "duplicate"]
 )
-def test_unknown(outcome: Failure) -> None:
+def test_unknown(outcome: RequestError) -> None:
     """A look-up and nothing else; a duplicate too, for what was refused is a copy of what arrived."""
     desk = sent_desk()
     assert desk.step(ended(outcome)) == [LookUpOrder(desk.order())]
@@ -290,7 +290,7 @@ def test_absent_twice_after_the_bound() -> None:
 
 
 @pytest.mark.parametrize("failure", [LOST, NotSentError("no token"), RefusedError(429, "RATE", "slow down")])
-def test_a_look_up_that_fails_proves_nothing(failure: Failure) -> None:
+def test_a_look_up_that_fails_proves_nothing(failure: RequestError) -> None:
     """It is asked again in a second, for as long as it takes."""
     desk = unknown_desk()
     for _ in range(20):
@@ -399,7 +399,7 @@ def test_a_cancel_of_an_unknown_order() -> None:
 @pytest.mark.parametrize(
     "outcome", [NotSentError("no connection"), RefusedError(400, "CODE", "no")], ids=["not sent", "refused"]
 )
-def test_a_cancel_of_what_never_came(outcome: Failure) -> None:
+def test_a_cancel_of_what_never_came(outcome: RequestError) -> None:
     """There is nothing to cancel."""
     desk = sent_desk()
     desk.cancel(ID)
@@ -428,7 +428,7 @@ def test_one_cancel_in_flight() -> None:
         RefusedError(503, "SYSTEM_STATUS_CANCEL_ONLY", "odd"),
     ],
 )
-def test_a_failed_cancel_is_repeated(failure: Failure) -> None:
+def test_a_failed_cancel_is_repeated(failure: RequestError) -> None:
     """After half a second, each time, until the order is over."""
     desk = open_order_desk()
     desk.cancel(ID)
@@ -553,7 +553,7 @@ def test_what_a_strategy_hears() -> None:
         (NotSentError("no token"), QuoteFailed(SYMBOL, "no token")),
     ],
 )
-def test_quotes(bbo: Bbo | Failure, event: Event) -> None:
+def test_quotes(bbo: Bbo | RequestError, event: Event) -> None:
     """An empty side is None; what cannot be read, and what did not come, is a failure in words."""
     strategy = Recorder()
     desk = open_desk(strategy)

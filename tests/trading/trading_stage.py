@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import attrs
 
+from bot.core.errors import RequestError
 from bot.core.fixed import parse
 from bot.core.market import Market
 from bot.core.order import Instruction, Order, OrderType, Side, State
@@ -12,7 +13,7 @@ from bot.link.clock import VenueClock
 from bot.paradex.answers import OrderReport
 from bot.session.capabilities import open_session
 from bot.session.inbox import Item, OrderReported, SessionLost, SessionOpened
-from bot.trading.effects import CancelEnded, Effect, Failure, LookedUp, PlaceOrder, SendEnded, SendStarted
+from bot.trading.effects import CancelEnded, Effect, LookedUp, PlaceOrder, SendEnded, SendStarted
 from bot.trading.manager import OrderManager
 from bot.trading.strategy import Event, Strategy
 from bot.trading.trader import Trader
@@ -165,7 +166,7 @@ def started(clock: HandClock, client_id: str = f"{RUN}-1", *, sign_ns: int = 400
     return SendStarted(client_id, clock.wall_ns() // 1_000_000, clock.now_ns, sign_ns)
 
 
-def ended(result: OrderReport | Failure, client_id: str = f"{RUN}-1") -> SendEnded:
+def ended(result: OrderReport | RequestError, client_id: str = f"{RUN}-1") -> SendEnded:
     return SendEnded(client_id=client_id, result=result, reused=True, request_ns=50_000_000)
 
 
@@ -175,9 +176,9 @@ def on_channel(
     return OrderReported(1, report(status, client_id, remaining=remaining))
 
 
-def cancel_ended(failure: Failure | None = None, client_id: str = f"{RUN}-1") -> CancelEnded:
+def cancel_ended(failure: RequestError | None = None, client_id: str = f"{RUN}-1") -> CancelEnded:
     return CancelEnded(client_id, failure)
 
 
-def looked_up(result: OrderReport | Failure | None, client_id: str = f"{RUN}-1") -> LookedUp:
+def looked_up(result: OrderReport | RequestError | None, client_id: str = f"{RUN}-1") -> LookedUp:
     return LookedUp(client_id, result)
