@@ -23,8 +23,8 @@ EXCHANGE_MAY_IMPORT = {"bot.core.fixed", "bot.core.clock", "bot.core.setting"}
 
 ONLY_IMPORTERS = {
     "httpx": {"link/http.py"},
-    "trio_websocket": {"link/websocket.py", "exchange/websocket.py"},
-    "fast_stark_crypto": {"link/signer.py", "exchange/stark.py"},
+    "trio_websocket": {"link/websocket.py", "exchange/transport/websocket.py"},
+    "fast_stark_crypto": {"link/signer.py", "exchange/identity/stark.py"},
     "starknet_py": {"link/signer.py", "lab/signing.py"},
     "time": {"link/clock.py", "lab/signing.py"},
     "uuid": set[str](),

@@ -7,9 +7,9 @@ import msgspec
 from bot.exchange.counters import Counters
 from bot.exchange.errors import VenueError
 from bot.exchange.exchange import Exchange
-from bot.exchange.http import Answer, Request, json_answer
-from bot.exchange.modes import Mode
-from bot.exchange.routing import Route, Router
+from bot.exchange.matching.modes import Mode
+from bot.exchange.rest.routing import Route, Router
+from bot.exchange.transport.http import Answer, Request, json_answer
 from bot.exchange.views import fill_view, order_view
 
 

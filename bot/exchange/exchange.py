@@ -3,25 +3,25 @@
 from random import Random
 
 from bot.core.clock import Clock
-from bot.exchange.accounts import Account, Accounts
-from bot.exchange.book import Book
-from bot.exchange.config import CHAIN_ID
 from bot.exchange.counters import Counters, SocketClose
-from bot.exchange.engine import Cancel, Engine, Place
-from bot.exchange.entry import Entry, OrderRequest
 from bot.exchange.errors import VenueError
-from bot.exchange.history import Page, Pager
-from bot.exchange.house import House
+from bot.exchange.identity.accounts import Account, Accounts
+from bot.exchange.identity.config import CHAIN_ID
+from bot.exchange.identity.login import Login
+from bot.exchange.identity.snip12 import Messages
+from bot.exchange.identity.tokens import Grant, TokenRefused, Tokens
 from bot.exchange.limits import RETAIL_SPEED_BUMP
-from bot.exchange.login import Login
-from bot.exchange.markets import MARKETS, Market
-from bot.exchange.modes import MODES, Mode, check_available
-from bot.exchange.orders import Fill, Order, OrderLedger
-from bot.exchange.session import Session
+from bot.exchange.market.house import House
+from bot.exchange.market.listings import MARKETS, Market
+from bot.exchange.matching.book import Book
+from bot.exchange.matching.engine import Cancel, Engine, Place
+from bot.exchange.matching.entry import Entry, OrderRequest
+from bot.exchange.matching.modes import MODES, Mode, check_available
+from bot.exchange.matching.orders import Fill, Order, OrderLedger
+from bot.exchange.rest.pages import Page, Pager
 from bot.exchange.settings import ExchangeSettings
-from bot.exchange.snip12 import Messages
 from bot.exchange.stamps import Stamps
-from bot.exchange.tokens import Grant, TokenRefused, Tokens
+from bot.exchange.stream.session import Session
 from bot.exchange.views import order_view
 
 

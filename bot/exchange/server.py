@@ -11,13 +11,13 @@ from loguru import logger
 from bot.core.clock import Clock
 from bot.exchange.control import Control
 from bot.exchange.counters import Counters
-from bot.exchange.delay import delayed
 from bot.exchange.exchange import Exchange
-from bot.exchange.http import Handler, HttpConnection
 from bot.exchange.limits import HTTP_CLOSE, TLS_HANDSHAKE
-from bot.exchange.rest import Rest
+from bot.exchange.rest.api import Rest
 from bot.exchange.settings import ExchangeSettings
-from bot.exchange.websocket import SocketServer
+from bot.exchange.transport.delay import delayed
+from bot.exchange.transport.http import Handler, HttpConnection
+from bot.exchange.transport.websocket import SocketServer
 
 Speaker = Callable[[trio.abc.Stream], Awaitable[None]]
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from bot.core.fixed import render
-from bot.exchange.book import Book
-from bot.exchange.orders import Fill, Order
+from bot.exchange.matching.book import Book
+from bot.exchange.matching.orders import Fill, Order
 
 
 def order_view(order: Order, *, seq_no: int, published_ms: int) -> dict[str, Any]:

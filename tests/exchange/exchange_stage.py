@@ -13,15 +13,15 @@ import trio.testing
 from trio_websocket import WebSocketConnection, wrap_client_stream
 
 from bot.core.fixed import parse
-from bot.exchange.config import CHAIN_ID
 from bot.exchange.exchange import Exchange
-from bot.exchange.http import HttpConnection
-from bot.exchange.login import derive
-from bot.exchange.rest import Rest
+from bot.exchange.identity.config import CHAIN_ID
+from bot.exchange.identity.login import derive
+from bot.exchange.identity.snip12 import Messages
+from bot.exchange.rest.api import Rest
 from bot.exchange.server import Port
 from bot.exchange.settings import ExchangeSettings
-from bot.exchange.snip12 import Messages
-from bot.exchange.websocket import SocketServer
+from bot.exchange.transport.http import HttpConnection
+from bot.exchange.transport.websocket import SocketServer
 
 EPOCH = 1_790_000_000
 MESSAGES = Messages(CHAIN_ID)

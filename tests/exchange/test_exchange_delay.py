@@ -12,9 +12,9 @@ import trustme
 from exchange_stage import StageClock
 
 from bot.exchange.counters import Counters
-from bot.exchange.delay import OVERDUE_BYTES, delayed
-from bot.exchange.http import Answer, HttpConnection, Request
 from bot.exchange.server import Port
+from bot.exchange.transport.delay import OVERDUE_BYTES, delayed
+from bot.exchange.transport.http import Answer, HttpConnection, Request
 
 RTT = 0.05
 

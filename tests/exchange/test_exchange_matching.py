@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.exchange.book import Book
-from bot.exchange.matching import EXPIRE_BOTH, EXPIRE_MAKER, EXPIRE_TAKER, match
-from bot.exchange.orders import Order
+from bot.exchange.matching.book import Book
+from bot.exchange.matching.crossing import EXPIRE_BOTH, EXPIRE_MAKER, EXPIRE_TAKER, match
+from bot.exchange.matching.orders import Order
 
 MakeOrder = Callable[..., Order]
 

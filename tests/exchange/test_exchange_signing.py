@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.core.fixed import parse
-from bot.exchange import snip12
-from bot.exchange.snip12 import Messages, account_address
-from bot.exchange.stark import FIELD, ORDER, is_public_key, is_valid, parse_address, parse_signature
+from bot.exchange.identity import snip12
+from bot.exchange.identity.snip12 import Messages, account_address
+from bot.exchange.identity.stark import FIELD, ORDER, is_public_key, is_valid, parse_address, parse_signature
 
 VECTORS = Path(__file__).parents[3] / "shared" / "vectors" / "signing.json"
 

@@ -7,10 +7,10 @@ import hmac
 import attrs
 import msgspec
 
-from bot.exchange.entry import CONDITIONAL_TYPES, PLAIN_TYPES, SIDES
 from bot.exchange.errors import VenueError
 from bot.exchange.limits import DEFAULT_PAGE, LARGEST_PAGE
-from bot.exchange.orders import CLOSED, NEW, OPEN, Order
+from bot.exchange.matching.entry import CONDITIONAL_TYPES, PLAIN_TYPES, SIDES
+from bot.exchange.matching.orders import CLOSED, NEW, OPEN, Order
 
 _STATUSES = frozenset({NEW, OPEN, CLOSED})
 _TAG_BYTES = 16

@@ -10,7 +10,6 @@ from wsproto.utilities import LocalProtocolError
 
 from bot.exchange.errors import VenueError
 from bot.exchange.exchange import Exchange
-from bot.exchange.http import HttpConnection, refusal, split_target
 from bot.exchange.limits import (
     HTTP_CLOSE,
     WS_CLOSE,
@@ -21,8 +20,9 @@ from bot.exchange.limits import (
     WS_PONG_WITHIN,
     WS_UNSUBSCRIBED_GRACE,
 )
-from bot.exchange.rpc import encode
-from bot.exchange.session import Session
+from bot.exchange.stream.rpc import encode
+from bot.exchange.stream.session import Session
+from bot.exchange.transport.http import HttpConnection, refusal, split_target
 
 ABNORMAL = 1006
 TOO_BIG = 1009

@@ -4,16 +4,16 @@ import attrs
 import msgspec
 
 from bot.core.fixed import parse
-from bot.exchange.accounts import Account
 from bot.exchange.errors import VenueError
+from bot.exchange.identity.accounts import Account
+from bot.exchange.identity.snip12 import Messages
+from bot.exchange.identity.stark import is_valid, parse_signature
 from bot.exchange.limits import DEFAULT_RECV_WINDOW_MS, LONGEST_CLIENT_ID, SHORTEST_RECV_WINDOW_MS
-from bot.exchange.markets import Market
-from bot.exchange.matching import EXPIRE_BOTH, EXPIRE_MAKER, EXPIRE_TAKER
-from bot.exchange.modes import Mode, check_mode
-from bot.exchange.orders import Order, OrderLedger
-from bot.exchange.snip12 import Messages
+from bot.exchange.market.listings import Market
+from bot.exchange.matching.crossing import EXPIRE_BOTH, EXPIRE_MAKER, EXPIRE_TAKER
+from bot.exchange.matching.modes import Mode, check_mode
+from bot.exchange.matching.orders import Order, OrderLedger
 from bot.exchange.stamps import Stamps
-from bot.exchange.stark import is_valid, parse_signature
 
 SIDES = frozenset({"BUY", "SELL"})
 PLAIN_TYPES = frozenset({"LIMIT", "MARKET"})

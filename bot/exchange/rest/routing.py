@@ -7,7 +7,7 @@ from loguru import logger
 
 from bot.exchange.counters import Counters
 from bot.exchange.errors import VenueError
-from bot.exchange.http import Answer, Request, refusal
+from bot.exchange.transport.http import Answer, Request, refusal
 
 
 @attrs.frozen

@@ -2,11 +2,11 @@
 
 from typing import Literal, get_args
 
-from bot.exchange.engine import outside
 from bot.exchange.errors import VenueError
 from bot.exchange.limits import RESTRICTED_BAND_BPS
-from bot.exchange.markets import Market
-from bot.exchange.orders import Order
+from bot.exchange.market.listings import Market
+from bot.exchange.matching.engine import outside
+from bot.exchange.matching.orders import Order
 
 Mode = Literal["ok", "maintenance", "cancel_only", "post_only"]
 MODES: tuple[Mode, ...] = get_args(Mode)

@@ -2,7 +2,7 @@
 
 from collections.abc import Container
 
-from bot.exchange.rpc import INVALID_REQUEST, PERMISSION_DENIED, RpcError
+from bot.exchange.stream.rpc import INVALID_REQUEST, PERMISSION_DENIED, RpcError
 
 PER_MARKET = frozenset({"orders", "fills", "funding_payments"})
 """Private channels that take a market or ``ALL``."""

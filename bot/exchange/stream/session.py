@@ -6,9 +6,11 @@ from typing import Any
 import attrs
 import trio
 
-from bot.exchange.channels import check_channel
+from bot.exchange.identity.tokens import Grant, TokenRefused, Tokens
 from bot.exchange.limits import WS_UNREAD_MESSAGES
-from bot.exchange.rpc import (
+from bot.exchange.stamps import Stamps
+from bot.exchange.stream.channels import check_channel
+from bot.exchange.stream.rpc import (
     INVALID_BEARER,
     INVALID_REQUEST,
     MALFORMED_BEARER,
@@ -23,8 +25,6 @@ from bot.exchange.rpc import (
     read_message,
     read_text_param,
 )
-from bot.exchange.stamps import Stamps
-from bot.exchange.tokens import Grant, TokenRefused, Tokens
 
 
 @attrs.frozen

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from random import Random
 
-from bot.exchange.book import Book
-from bot.exchange.markets import Market
-from bot.exchange.orders import HOUSE, OPEN, Order
+from bot.exchange.market.listings import Market
+from bot.exchange.matching.book import Book
+from bot.exchange.matching.orders import HOUSE, OPEN, Order
 
 
 class House:

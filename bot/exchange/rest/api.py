@@ -5,16 +5,16 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from bot.exchange.accounts import Account
-from bot.exchange.config import system_config
-from bot.exchange.entry import decode_order
 from bot.exchange.errors import VenueError
 from bot.exchange.exchange import Exchange
-from bot.exchange.http import Answer, Request, json_answer
-from bot.exchange.login import derive, read_public_key
-from bot.exchange.orders import OPEN, Order
-from bot.exchange.routing import Route, Router
-from bot.exchange.tokens import Grant
+from bot.exchange.identity.accounts import Account
+from bot.exchange.identity.config import system_config
+from bot.exchange.identity.login import derive, read_public_key
+from bot.exchange.identity.tokens import Grant
+from bot.exchange.matching.entry import decode_order
+from bot.exchange.matching.orders import OPEN, Order
+from bot.exchange.rest.routing import Route, Router
+from bot.exchange.transport.http import Answer, Request, json_answer
 from bot.exchange.views import bbo_view, order_view
 
 

@@ -2,8 +2,8 @@
 
 import attrs
 
-from bot.exchange.book import Book
-from bot.exchange.orders import Order
+from bot.exchange.matching.book import Book
+from bot.exchange.matching.orders import Order
 
 EXPIRE_MAKER = "EXPIRE_MAKER"
 EXPIRE_TAKER = "EXPIRE_TAKER"

@@ -11,12 +11,12 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from bot.exchange.book import Book
-from bot.exchange.house import House
 from bot.exchange.limits import RESTRICTED_BAND_BPS
-from bot.exchange.markets import Market
-from bot.exchange.matching import Matched, Trade, match, would_cross
-from bot.exchange.orders import CLOSED, HOUSE, OPEN, Fill, Order, OrderLedger
+from bot.exchange.market.house import House
+from bot.exchange.market.listings import Market
+from bot.exchange.matching.book import Book
+from bot.exchange.matching.crossing import Matched, Trade, match, would_cross
+from bot.exchange.matching.orders import CLOSED, HOUSE, OPEN, Fill, Order, OrderLedger
 from bot.exchange.stamps import Stamps
 
 _BPS = 10_000

@@ -3,14 +3,14 @@
 import attrs
 import msgspec
 
-from bot.exchange.accounts import Account, Accounts
-from bot.exchange.config import ACCOUNT_HASH, PROXY_HASH
 from bot.exchange.errors import VenueError
+from bot.exchange.identity.accounts import Account, Accounts
+from bot.exchange.identity.config import ACCOUNT_HASH, PROXY_HASH
+from bot.exchange.identity.snip12 import Messages, account_address
+from bot.exchange.identity.stark import Signature, is_public_key, is_valid, parse_address, parse_signature
+from bot.exchange.identity.tokens import INTERACTIVE, Tokens
 from bot.exchange.limits import AUTH_DEFAULT_EXPIRY, AUTH_FUTURE_TOLERANCE, AUTH_LONGEST_EXPIRY
-from bot.exchange.snip12 import Messages, account_address
 from bot.exchange.stamps import Stamps
-from bot.exchange.stark import Signature, is_public_key, is_valid, parse_address, parse_signature
-from bot.exchange.tokens import INTERACTIVE, Tokens
 
 _ETHEREUM_DIGITS = 40
 _LATEST_SECOND = 10**12

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from bot.exchange.orders import Order
+from bot.exchange.matching.orders import Order
 
 
 class Side:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bot.exchange.stark import pedersen
+from bot.exchange.identity.stark import pedersen
 
 # keccak256 of the type strings mod 2^250; the tests compute them again.
 DOMAIN_TYPE = 0x98D1932052FC5137543DE5ED85B7A88555A4CD1FF5D5BFEDB62ED9B9A1F0DB

@@ -1,0 +1,1 @@
+"""Who is who: accounts, keys, signatures and tokens."""

@@ -1,0 +1,1 @@
+"""What is traded here, and who else trades it."""

@@ -1,0 +1,1 @@
+"""Orders, from entry to their end, and the books they rest in."""

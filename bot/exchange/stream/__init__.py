@@ -1,0 +1,1 @@
+"""The WebSocket interface: JSON-RPC calls, channels and who listens to them."""
