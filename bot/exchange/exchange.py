@@ -3,26 +3,29 @@
 from random import Random
 
 from bot.core.clock import Clock
+from bot.exchange.clearing.clearing import Clearing
 from bot.exchange.counters import Counters, SocketClose
 from bot.exchange.errors import VenueError
+from bot.exchange.event import Bus
 from bot.exchange.identity.accounts import Account, Accounts
 from bot.exchange.identity.config import CHAIN_ID
 from bot.exchange.identity.login import Login
 from bot.exchange.identity.snip12 import Messages
 from bot.exchange.identity.tokens import Grant, TokenRefused, Tokens
-from bot.exchange.limits import RETAIL_SPEED_BUMP
 from bot.exchange.market.house import House
 from bot.exchange.market.listings import MARKETS, Market
+from bot.exchange.market.prices import Prices
 from bot.exchange.matching.book import Book
-from bot.exchange.matching.engine import Cancel, Engine, Place
-from bot.exchange.matching.entry import Entry, OrderRequest
-from bot.exchange.matching.modes import MODES, Mode, check_available
+from bot.exchange.matching.desk import Desk
+from bot.exchange.matching.engine import Engine
+from bot.exchange.matching.entry import Entry
+from bot.exchange.matching.modes import MODES, Mode
 from bot.exchange.matching.orders import Fill, Order, OrderLedger
 from bot.exchange.rest.pages import Page, Pager
 from bot.exchange.settings import ExchangeSettings
 from bot.exchange.stamps import Stamps
+from bot.exchange.stream.feeds import Feeds
 from bot.exchange.stream.session import Session
-from bot.exchange.views import order_view
 
 
 class Exchange:
@@ -43,10 +46,13 @@ class Exchange:
         self.ledger = OrderLedger()
         self.counters = Counters()
         self.mode: Mode = "ok"
-        self.sessions: dict[Session, None] = {}
+        self.feeds = Feeds(self.stamps)
+        self.bus = Bus()
+        self.bus.listen(self.feeds.publish)
+        self.prices = Prices(self.markets.values())
+        self.clearing = Clearing()
         messages = Messages(CHAIN_ID)
         self.login = Login(self.accounts, messages, self.tokens, self.stamps, verify)
-        self._entry = Entry(self.markets, self.ledger, self.stamps, messages, verify)
         self._pager = Pager(rng.randbytes(32))
         self._refusals: list[int] = []
         house_rng = Random(rng.getrandbits(64))  # noqa: S311 - as above; its own, so that quotes leave ids alone
@@ -54,7 +60,11 @@ class Exchange:
         def new_house(market: Market, book: Book) -> House:
             return House(market, book, house_rng, self.stamps.new_id)
 
-        self.engine = Engine(self.markets, self.ledger, self.stamps, new_house, self._publish)
+        self.engine = Engine(
+            self.markets, self.ledger, self.clearing, self.prices, self.stamps, new_house, self.bus.emit
+        )
+        entry = Entry(self.markets, self.prices, self.ledger, self.stamps, messages, verify)
+        self.desk = Desk(self.markets, self.ledger, entry, self.engine, lambda: self.mode)
 
     # -- what clients ask for ------------------------------------------------------------------------------
 
@@ -85,26 +95,6 @@ class Exchange:
             raise VenueError("SERVICE_UNAVAILABLE", "authentication is unavailable for now", status=status)
         return self.login.authenticate(headers, key, token_usage)
 
-    def place(self, request: OrderRequest, account: Account, grant: Grant, received_ms: int) -> Order:
-        """Accept an order as NEW and queue it for the engine. Raises what `Entry.accept` raises."""
-        interactive = grant.interactive
-        order = self._entry.accept(
-            request, account, mode=self.mode, received_ms=received_ms, interactive=interactive
-        )
-        self.engine.submit(Place(order), RETAIL_SPEED_BUMP if interactive else 0.0)
-        return order
-
-    def cancel(self, order: Order, grant: Grant) -> None:
-        """Queue the cancellation of a live order.
-
-        Raises:
-            VenueError: ORDER_IS_CLOSED, or SERVICE_UNAVAILABLE in maintenance.
-        """
-        check_available(self.mode)
-        if not order.is_live:
-            raise VenueError("ORDER_IS_CLOSED", "Order is closed")
-        self.engine.submit(Cancel(order, "USER_CANCELED"), RETAIL_SPEED_BUMP if grant.interactive else 0.0)
-
     def history(self, account: Account, query: dict[str, str]) -> Page:
         """A page of an account's orders, newest first. Raises what `Pager.page` raises."""
         return self._pager.page(account.address, self.ledger.history(account.address), query)
@@ -118,13 +108,13 @@ class Exchange:
             self.stamps,
             lambda address: self.accounts.find(address) is not None,
         )
-        self.sessions[session] = None
+        self.feeds.sessions[session] = None
         self.counters.sockets_opened += 1
         return session
 
     def close_session(self, session: Session, code: int, by: str, reason: str) -> None:
         """Forget a socket, and remember how it ended."""
-        del self.sessions[session]
+        del self.feeds.sessions[session]
         self.counters.socket_closes.append(SocketClose(code, by, reason, self.stamps.now_ms()))
 
     # -- what oracles ask for ------------------------------------------------------------------------------
@@ -146,9 +136,9 @@ class Exchange:
 
     def drop_websockets(self, code: int | None = None) -> int:
         """End every open socket, with this close code or, without one, with no close frame. How many there were."""
-        for session in self.sessions:
+        for session in self.feeds.sessions:
             session.hang_up(code, "dropped")
-        return len(self.sessions)
+        return len(self.feeds.sessions)
 
     def expire_tokens(self) -> None:
         """Every token issued so far has expired. Sockets that are authenticated stay so, as on the venue."""
@@ -165,10 +155,3 @@ class Exchange:
     def refuse_auth(self, times: int = 1, status: int = 503) -> None:
         """Refuse the next so many auth requests with this HTTP status."""
         self._refusals = [status] * times
-
-    def _publish(self, order: Order) -> None:
-        event = order_view(order, seq_no=self.stamps.stream_seq.next(), published_ms=self.stamps.now_ms())
-        for session in self.sessions:
-            for channel in (f"orders.{order.market}", "orders.ALL"):
-                if session.is_subscribed(order.account, channel):
-                    session.publish(channel, event)

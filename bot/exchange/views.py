@@ -36,7 +36,7 @@ def order_view(order: Order, *, seq_no: int, published_ms: int) -> dict[str, Any
 
 
 def fill_view(fill: Fill) -> dict[str, Any]:
-    """A fill for oracles; the venue's FillResult adds fees and profit to it."""
+    """A FillResult."""
     return {
         "id": fill.id,
         "order_id": fill.order_id,
@@ -48,6 +48,13 @@ def fill_view(fill: Fill) -> dict[str, Any]:
         "price": render(fill.price),
         "size": render(fill.size),
         "remaining_size": render(fill.remaining),
+        "fee": render(fill.fee),
+        "fee_currency": "USDC",
+        "realized_pnl": render(fill.realized_pnl),
+        "realized_funding": render(fill.realized_funding),
+        "underlying_price": render(fill.underlying_price),
+        "fill_type": "FILL",
+        "flags": [],
         "created_at": fill.created_at_ms,
         "orderbook_seq_no": fill.book_seq,
     }

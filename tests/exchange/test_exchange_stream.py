@@ -135,7 +135,7 @@ async def test_updates_go_to_their_account_only(
     assert (made.liquidity, made.side, made.remaining) == ("MAKER", "SELL", 100_000)
     assert (took.liquidity, took.side, took.remaining) == ("TAKER", "BUY", 0)
     assert made.trade_id == took.trade_id
-    assert room.exchange.engine.positions[taker.address, "BTC-USD-PERP"] == 200_000
+    assert room.exchange.clearing.position(taker.address, "BTC-USD-PERP").size == 200_000
     await taker.place(client, type="MARKET", instruction="GTC", size="0.002")
     rest = (await makers.receive())["params"]["data"]
     assert (rest["id"], rest["status"], rest["remaining_size"]) == (resting["id"], "CLOSED", "0")
@@ -289,7 +289,7 @@ async def test_a_socket_without_subscription_is_closed_with_4031(
     assert (await ending(socket))[0] == 4031
     assert trio.current_time() == pytest.approx(620)
     assert (await last_close(room)).code == 4031
-    assert not room.exchange.sessions
+    assert not room.exchange.feeds.sessions
 
 
 async def test_pings_come_every_55_s_and_pongs_keep_alive(
@@ -325,14 +325,14 @@ async def test_a_client_that_does_not_read_is_hung_up_on(
     await raw.send_all(UPGRADE + b"\r\n")
     await raw.receive_some(1000)
     await trio.testing.wait_all_tasks_blocked()
-    [session] = room.exchange.sessions
+    [session] = room.exchange.feeds.sessions
     for number in range(WS_UNREAD_MESSAGES + 1):
         session.publish("markets", {"number": number})
         await trio.testing.wait_all_tasks_blocked()
         assert session.ending is None
     session.publish("markets", {})
     assert "unread" in (await last_close(room)).reason
-    assert not room.exchange.sessions
+    assert not room.exchange.feeds.sessions
 
 
 async def test_binary_and_oversized_messages_are_refused(autojump_clock: MockClock, room: Stage) -> None:
@@ -354,7 +354,7 @@ async def test_a_clients_close_is_remembered(autojump_clock: MockClock, room: St
     await socket.socket.aclose(code, "bye")
     close = await last_close(room)
     assert (close.code, close.by, close.reason) == (code, "client", "bye")
-    assert not room.exchange.sessions
+    assert not room.exchange.feeds.sessions
 
 
 async def test_a_vanished_client_is_1006(autojump_clock: MockClock, room: Stage) -> None:
@@ -379,7 +379,7 @@ async def test_sockets_are_dropped_on_request(
         assert (await ending(socket))[0] == seen
     await trio.testing.wait_all_tasks_blocked()
     assert [(c.code, c.by) for c in room.exchange.counters.socket_closes] == [(seen, "server")] * 3
-    assert not room.exchange.sessions
+    assert not room.exchange.feeds.sessions
 
 
 @pytest.mark.parametrize(("spoken", "lasts"), [(b"", 5), (b"\x89\x80\x00\x00\x00\x00", 0)])
@@ -422,7 +422,7 @@ async def test_upgrades_that_are_not_served_are_refused(
         answer += data
     assert answer.startswith(f"HTTP/1.1 {status} ".encode())
     assert b'"error"' in answer
-    assert not room.exchange.sessions
+    assert not room.exchange.feeds.sessions
 
 
 async def test_rejections_reach_the_client_library(autojump_clock: MockClock, room: Stage) -> None:

@@ -44,7 +44,7 @@ def clean_stop(play: Callable[[Rehearsal], None]) -> tuple[Summary, Rehearsal]:
     assert summary.exit_reason == "SIGINT"
     assert {order.status for order in rehearsal.exchange.orders.values()} <= {"CLOSED"}
     assert summary.orders.placed == len(rehearsal.exchange.orders)
-    assert len(rehearsal.exchange.sessions) == 0
+    assert len(rehearsal.exchange.feeds.sessions) == 0
     return summary, rehearsal
 
 

@@ -19,8 +19,8 @@ class House:
         self._market = market
         self._book = book
         self._new_id = new_id
-        self._bid_price = market.mark - rng.randint(1, 4) * market.tick
-        self._ask_price = market.mark + rng.randint(1, 4) * market.tick
+        self._bid_price = market.opening_price - rng.randint(1, 4) * market.tick
+        self._ask_price = market.opening_price + rng.randint(1, 4) * market.tick
         self._bid: Order | None = None
         self._ask: Order | None = None
 

@@ -19,7 +19,7 @@ class Market:
     position_limit: int
     max_open_orders: int
     imf_base: str
-    mark: int
+    opening_price: int
     house_size: int
     min_notional: int = parse("10")
     band_bps: int = 500
@@ -84,7 +84,7 @@ MARKETS = {
             position_limit=parse("300"),
             max_open_orders=150,
             imf_base="0.02",
-            mark=parse("85000"),
+            opening_price=parse("85000"),
             house_size=parse("2"),
         ),
         Market(
@@ -96,7 +96,7 @@ MARKETS = {
             position_limit=parse("9000"),
             max_open_orders=150,
             imf_base="0.02",
-            mark=parse("2800"),
+            opening_price=parse("2800"),
             house_size=parse("50"),
         ),
         Market(
@@ -108,7 +108,7 @@ MARKETS = {
             position_limit=parse("60000"),
             max_open_orders=100,
             imf_base="0.02",
-            mark=parse("130"),
+            opening_price=parse("130"),
             house_size=parse("1000"),
         ),
     )

@@ -11,7 +11,7 @@ EXPIRE_BOTH = "EXPIRE_BOTH"
 
 
 @attrs.frozen
-class Trade:
+class Match:
     """One match. The price is the maker's, in 10⁻⁸; what remained of each order right after it."""
 
     maker: Order
@@ -26,7 +26,7 @@ class Trade:
 class Matched:
     """What an incoming order did: trades in order, makers expired by self-trade prevention, and itself."""
 
-    trades: list[Trade] = attrs.field(factory=list)
+    trades: list[Match] = attrs.field(factory=list)
     expired: list[Order] = attrs.field(factory=list)
     taker_expired: bool = False
 
@@ -65,7 +65,7 @@ def match(book: Book, taker: Order, limit: int) -> Matched:
         size = min(taker.remaining, maker.remaining)
         taker.fill(maker.price, size)
         maker.fill(maker.price, size)
-        matched.trades.append(Trade(maker, taker, maker.price, size, maker.remaining, taker.remaining))
+        matched.trades.append(Match(maker, taker, maker.price, size, maker.remaining, taker.remaining))
         if not maker.remaining:
             side.remove(maker)
     return matched

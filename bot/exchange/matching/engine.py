@@ -11,11 +11,15 @@ from collections.abc import Callable
 import attrs
 import trio
 
+from bot.exchange.clearing.clearing import Clearing, Leg
+from bot.exchange.event import Emit
 from bot.exchange.limits import RESTRICTED_BAND_BPS
 from bot.exchange.market.house import House
 from bot.exchange.market.listings import Market
+from bot.exchange.market.prices import Prices
 from bot.exchange.matching.book import Book
-from bot.exchange.matching.crossing import Matched, Trade, match, would_cross
+from bot.exchange.matching.crossing import Match, Matched, match, would_cross
+from bot.exchange.matching.events import BookChanged, Filled, OrderChanged, Trade
 from bot.exchange.matching.orders import CLOSED, HOUSE, OPEN, Fill, Order, OrderLedger
 from bot.exchange.stamps import Stamps
 
@@ -54,19 +58,22 @@ class Engine:
         self,
         markets: dict[str, Market],
         ledger: OrderLedger,
+        clearing: Clearing,
+        prices: Prices,
         stamps: Stamps,
         new_house: Callable[[Market, Book], House],
-        publish: Callable[[Order], None],
+        emit: Emit,
     ) -> None:
         self._markets = markets
         self._ledger = ledger
         self._stamps = stamps
-        self._publish = publish
+        self._clearing = clearing
+        self._prices = prices
+        self._emit = emit
         self._queue: list[tuple[float, int, Command]] = []
         self._queued = 0
         self._arrival = trio.Event()
         self.fills: defaultdict[int, list[Fill]] = defaultdict(list)
-        self.positions: defaultdict[tuple[int, str], int] = defaultdict(int)
         self.books = {symbol: Book(symbol) for symbol in markets}
         self._houses = {symbol: new_house(market, self.books[symbol]) for symbol, market in markets.items()}
         for symbol in markets:
@@ -111,7 +118,7 @@ class Engine:
         if reason:
             self._update(order, CLOSED, reason)
             return
-        matched = match(book, order, _limit(order, market))
+        matched = match(book, order, _limit(order, market, self._prices[market.symbol].mark))
         self._settle(matched, book)
         if matched.taker_expired:
             self._update(order, CLOSED, "SELF_TRADE")
@@ -127,11 +134,11 @@ class Engine:
         """Why the risk check turns the order away, or nothing."""
         if order.type == "MARKET" and book.opposite(order).best() is None:
             return "EMPTY_MARKET"
-        if order.type != "MARKET" and outside(order, market.mark, market.band_bps):
+        if order.type != "MARKET" and outside(order, self._prices[market.symbol].mark, market.band_bps):
             return "EXCEEDS_MAX_SLIPPAGE"
         if order.instruction == "POST_ONLY" and would_cross(book, order):
             return "POST_ONLY_WOULD_CROSS"
-        position = self.positions[order.account, order.market]
+        position = self._clearing.position(order.account, order.market).size
         signed = order.size if order.is_buy else -order.size
         if "REDUCE_ONLY" in order.flags and (position * signed >= 0 or abs(signed) > abs(position)):
             return "REDUCE_ONLY_WILL_INCREASE"
@@ -147,38 +154,54 @@ class Engine:
     def _settle(self, matched: Matched, book: Book) -> None:
         for order in matched.expired:
             self._update(order, CLOSED, "SELF_TRADE")
-        for trade in matched.trades:
-            self._record(trade, book.touched(self._stamps.now_ms()))
-            if trade.maker.account != HOUSE:
-                self._update(trade.maker, OPEN if trade.maker.remaining else CLOSED)
+        for made in matched.trades:
+            self._record(made, book.touched(self._stamps.now_ms()))
+            if made.maker.account != HOUSE:
+                self._update(made.maker, OPEN if made.maker.remaining else CLOSED)
 
-    def _record(self, trade: Trade, book_seq: int) -> None:
-        trade_id = self._stamps.new_id()
-        sides = (
-            (trade.maker, "MAKER", trade.maker_remaining),
-            (trade.taker, "TAKER", trade.taker_remaining),
+    def _record(self, made: Match, book_seq: int) -> None:
+        taker, now_ms = made.taker, self._stamps.now_ms()
+        trade = Trade(
+            self._stamps.new_id(), taker.market, taker.side, made.price, made.size, now_ms, book_seq
         )
-        for order, liquidity, remaining in sides:
-            if order.account == HOUSE:
-                continue
-            self.positions[order.account, order.market] += trade.size if order.is_buy else -trade.size
-            self.fills[order.account].append(
-                Fill(
-                    id=self._stamps.new_id(),
-                    trade_id=trade_id,
-                    order_id=order.id,
-                    client_id=order.client_id,
-                    account=order.account,
-                    market=order.market,
-                    side=order.side,
-                    liquidity=liquidity,
-                    price=trade.price,
-                    size=trade.size,
-                    remaining=remaining,
-                    created_at_ms=self._stamps.now_ms(),
-                    book_seq=book_seq,
+        self._emit(trade)
+        for order, liquidity, remaining in (
+            (made.maker, "MAKER", made.maker_remaining),
+            (made.taker, "TAKER", made.taker_remaining),
+        ):
+            settled = self._clearing.settle(
+                Leg(
+                    order.account,
+                    order.market,
+                    made.size if order.is_buy else -made.size,
+                    made.price,
+                    is_maker=order is made.maker,
+                    retail="INTERACTIVE" in order.flags,
                 )
             )
+            if order.account == HOUSE:
+                continue
+            fill = Fill(
+                id=self._stamps.new_id(),
+                trade_id=trade.id,
+                order_id=order.id,
+                client_id=order.client_id,
+                account=order.account,
+                market=order.market,
+                side=order.side,
+                liquidity=liquidity,
+                price=made.price,
+                size=made.size,
+                remaining=remaining,
+                fee=settled.fee,
+                realized_pnl=settled.realized_pnl,
+                realized_funding=settled.realized_funding,
+                underlying_price=self._prices[order.market].underlying,
+                created_at_ms=now_ms,
+                book_seq=book_seq,
+            )
+            self.fills[order.account].append(fill)
+            self._emit(Filled(fill))
 
     def _update(self, order: Order, status: str, reason: str = "") -> None:
         order.move(status, reason)
@@ -186,23 +209,24 @@ class Engine:
         order.seq_no = self._stamps.rest_seq.next()
         if status == CLOSED:
             self._ledger.retire(order)
-        self._publish(order)
+        self._emit(OrderChanged(order))
 
     def _refresh(self, symbol: str, now_ms: int, *, changed: bool = False) -> None:
         if self._houses[symbol].quote(now_ms) or changed:
             self.books[symbol].touched(now_ms)
+            self._emit(BookChanged(self.books[symbol]))
 
     def restrict(self) -> None:
         """Close resting orders that a restricted mode does not tolerate (protocol reference 1)."""
         for order in self._ledger:
-            fair = self._markets[order.market].mark
+            fair = self._prices[order.market].fair
             if order.status == OPEN and outside(order, fair, RESTRICTED_BAND_BPS):
                 self.submit(Cancel(order, "EXPIRED"))
 
 
-def _limit(order: Order, market: Market) -> int:
+def _limit(order: Order, market: Market, mark: int) -> int:
     """The worst price the order may trade at: its own, or the edge of the price band for MARKET."""
     if order.type != "MARKET":
         return order.price
     width = market.band_bps if order.is_buy else -market.band_bps
-    return market.mark * (_BPS + width) // _BPS
+    return mark * (_BPS + width) // _BPS

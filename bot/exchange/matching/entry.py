@@ -10,6 +10,7 @@ from bot.exchange.identity.snip12 import Messages
 from bot.exchange.identity.stark import is_valid, parse_signature
 from bot.exchange.limits import DEFAULT_RECV_WINDOW_MS, LONGEST_CLIENT_ID, SHORTEST_RECV_WINDOW_MS
 from bot.exchange.market.listings import Market
+from bot.exchange.market.prices import Prices
 from bot.exchange.matching.crossing import EXPIRE_BOTH, EXPIRE_MAKER, EXPIRE_TAKER
 from bot.exchange.matching.modes import Mode, check_mode
 from bot.exchange.matching.orders import Order, OrderLedger
@@ -80,6 +81,7 @@ class Entry:
     """Turns requests into NEW orders of an account, or refuses them. Records what it accepts."""
 
     markets: dict[str, Market]
+    prices: Prices
     ledger: OrderLedger
     stamps: Stamps
     messages: Messages
@@ -95,7 +97,7 @@ class Entry:
         """
         order = self._read(request, account, received_ms, interactive=interactive)
         market = self.markets[order.market]
-        check_mode(mode, order, market)
+        check_mode(mode, order, self.prices[market.symbol].fair)
         _check_window(request, received_ms)
         self._check_signature(request, account, order)
         if order.client_id and self.ledger.find_client_id(account.address, order.client_id):
@@ -113,7 +115,7 @@ class Entry:
         stp = request.stp or EXPIRE_TAKER
         flags = tuple(request.flags or ())
         _check_words(request, instruction, stp, flags)
-        size = _read_size(request.size, market)
+        size = _read_size(request.size, market, self.prices[market.symbol].mark)
         price = _read_price(request, market)
         client_id = request.client_id or ""
         if len(client_id) > LONGEST_CLIENT_ID:
@@ -180,7 +182,7 @@ def _check_words(request: OrderRequest, instruction: str, stp: str, flags: tuple
         raise VenueError("VALIDATION_ERROR", "unknown flag")
 
 
-def _read_size(text: str, market: Market) -> int:
+def _read_size(text: str, market: Market, mark: int) -> int:
     try:
         size = parse(text)
     except ValueError as error:
@@ -190,7 +192,7 @@ def _read_size(text: str, market: Market) -> int:
     if size > market.max_order_size:
         raise VenueError("INVALID_ORDER_SIZE", "size is above max_order_size")
     # Untruncated: a product one unit of 10⁻¹⁶ short is short.
-    if size * market.mark < market.min_notional * 10**8:
+    if size * mark < market.min_notional * 10**8:
         raise VenueError("INVALID_ORDER_SIZE", "size x mark price is below min_notional")
     return size
 

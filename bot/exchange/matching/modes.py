@@ -4,7 +4,6 @@ from typing import Literal, get_args
 
 from bot.exchange.errors import VenueError
 from bot.exchange.limits import RESTRICTED_BAND_BPS
-from bot.exchange.market.listings import Market
 from bot.exchange.matching.engine import outside
 from bot.exchange.matching.orders import Order
 
@@ -12,8 +11,8 @@ Mode = Literal["ok", "maintenance", "cancel_only", "post_only"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 
-def check_mode(mode: Mode, order: Order, market: Market) -> None:
-    """Refuse an order that the mode does not let in.
+def check_mode(mode: Mode, order: Order, fair: int) -> None:
+    """Refuse an order that the mode does not let in; ``fair`` is the external fair price in 10⁻⁸.
 
     Raises:
         VenueError: SYSTEM_STATUS_CANCEL_ONLY, SYSTEM_STATUS_POST_ONLY, or SERVICE_UNAVAILABLE in maintenance.
@@ -29,7 +28,7 @@ def check_mode(mode: Mode, order: Order, market: Market) -> None:
         raise VenueError(
             "SYSTEM_STATUS_POST_ONLY", "system status is POST_ONLY, only post only orders are allowed"
         )
-    if outside(order, market.mark, RESTRICTED_BAND_BPS):
+    if outside(order, fair, RESTRICTED_BAND_BPS):
         raise VenueError(
             "SYSTEM_STATUS_POST_ONLY",
             "system status is POST_ONLY, price is outside the external fair price band",

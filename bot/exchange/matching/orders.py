@@ -88,7 +88,7 @@ class Order:
 
 @attrs.frozen
 class Fill:
-    """What one account got out of a match; ``fee`` and profit come with accounting."""
+    """What one account got out of a match. Prices, sizes and money in 10⁻⁸; a positive fee is paid."""
 
     id: str
     trade_id: str
@@ -101,6 +101,10 @@ class Fill:
     price: int
     size: int
     remaining: int
+    fee: int
+    realized_pnl: int
+    realized_funding: int
+    underlying_price: int
     created_at_ms: int
     book_seq: int
 

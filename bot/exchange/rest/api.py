@@ -7,24 +7,14 @@ import trio
 
 from bot.exchange.errors import VenueError
 from bot.exchange.exchange import Exchange
-from bot.exchange.identity.accounts import Account
 from bot.exchange.identity.config import system_config
 from bot.exchange.identity.login import derive, read_public_key
-from bot.exchange.identity.tokens import Grant
+from bot.exchange.matching.desk import Caller
 from bot.exchange.matching.entry import decode_order
 from bot.exchange.matching.orders import OPEN, Order
 from bot.exchange.rest.routing import Route, Router
 from bot.exchange.transport.http import Answer, Request, json_answer
 from bot.exchange.views import bbo_view, order_view
-
-
-@attrs.frozen
-class Caller:
-    """Who asks, and when the request was received, in ms."""
-
-    account: Account
-    grant: Grant
-    received_ms: int
 
 
 class Rest:
@@ -136,36 +126,31 @@ class Rest:
         return json_answer({"results": [self._view(order) for order in live]})
 
     def _place(self, request: Request, caller: Caller) -> Answer:
-        order = self._exchange.place(
-            decode_order(request.body), caller.account, caller.grant, caller.received_ms
-        )
+        order = self._exchange.desk.create(decode_order(request.body), caller)
         return json_answer(self._view(order), 201)
 
     def _cancel_all(self, request: Request, caller: Caller) -> Answer:
         market = self._market_filter(request)
-        for order in self._exchange.ledger.live(caller.account.address, market):
-            self._exchange.cancel(order, caller.grant)
+        self._exchange.desk.cancel_all(market, caller)
         return Answer(200)
 
     def _order(self, request: Request, caller: Caller) -> Answer:
         return json_answer(self._view(self._find(request, caller)))
 
     def _cancel(self, request: Request, caller: Caller) -> Answer:
-        self._exchange.cancel(self._find(request, caller), caller.grant)
+        self._exchange.desk.cancel(self._find(request, caller), caller)
         return Answer(204)
 
     def _order_by_client_id(self, request: Request, caller: Caller) -> Answer:
-        order = self._find_client_id(request, caller)
+        order = self._exchange.desk.find_client_id(request.params["client_id"], caller)
         if order.status != OPEN:
-            raise _no_such_client_id()
+            raise VenueError("CLIENT_ORDER_ID_NOT_FOUND", "Client order id not found")
         return json_answer(self._view(order))
 
     def _cancel_by_client_id(self, request: Request, caller: Caller) -> Answer:
-        order = self._find_client_id(request, caller)
         market = self._market_filter(request)
-        if market not in {None, order.market}:
-            raise _no_such_client_id()
-        self._exchange.cancel(order, caller.grant)
+        order = self._exchange.desk.find_client_id(request.params["client_id"], caller, market)
+        self._exchange.desk.cancel(order, caller)
         return Answer(204)
 
     def _history(self, request: Request, caller: Caller) -> Answer:
@@ -182,17 +167,7 @@ class Rest:
         return order_view(order, seq_no=order.seq_no, published_ms=self._exchange.stamps.now_ms())
 
     def _find(self, request: Request, caller: Caller) -> Order:
-        """An order by id. Closed ones are served too, as seen on the venue (section 10, item 14)."""
-        order = self._exchange.ledger.find(caller.account.address, request.params["order_id"])
-        if order is None:
-            raise VenueError("ORDER_ID_NOT_FOUND", "Order id not found")
-        return order
-
-    def _find_client_id(self, request: Request, caller: Caller) -> Order:
-        order = self._exchange.ledger.find_client_id(caller.account.address, request.params["client_id"])
-        if order is None:
-            raise _no_such_client_id()
-        return order
+        return self._exchange.desk.find(request.params["order_id"], caller)
 
     def _check_market(self, symbol: str) -> None:
         if symbol not in self._exchange.markets:
@@ -204,7 +179,3 @@ class Rest:
             return None
         self._check_market(symbol)
         return symbol
-
-
-def _no_such_client_id() -> VenueError:
-    return VenueError("CLIENT_ORDER_ID_NOT_FOUND", "Client order id not found")

@@ -1,0 +1,1 @@
+"""Whose money is where: positions, fees, margin, funding."""
