@@ -3,7 +3,6 @@
 # ruff: noqa: PLC0415 - see above
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -57,21 +56,25 @@ def build(early: EarlySignals) -> App:
     @app.command(help=VERBS["exchange"])
     def exchange(
         *,
+        settings: Path | None = None,
         host: str = "127.0.0.1",
         rest_port: int = 0,
         ws_port: int = 0,
         control_port: int = 0,
         plain: bool = False,
-        seed: int = 1,
-        rtt_ms: float = 0.0,
-        processing_ms: float = 0.0,
+        seed: int | None = None,
+        rtt_ms: float | None = None,
+        processing_ms: float | None = None,
+        rate_limits: Literal["venue", "none"] | None = None,
         verify: Literal["always", "never"] = "always",
+        requests: Path | None = None,
         log_level: LogLevel = "INFO",
         until_stdin_closes: bool = False,
     ) -> int:
         """Serve the exchange until SIGINT or SIGTERM. One line of JSON on stdout says where, when it is ready.
 
         Args:
+            settings: settings file; without it settings.toml in this folder, if there is one. Its [exchange] counts.
             host: address to listen on.
             rest_port: port of the REST interface; 0 is any free one.
             ws_port: port of the WebSocket; 0 is any free one.
@@ -80,39 +83,35 @@ def build(early: EarlySignals) -> App:
             seed: the same seed gives the same exchange.
             rtt_ms: simulated round trip of its network.
             processing_ms: time it takes over each request.
-            verify: whether signatures are verified.
+            rate_limits: whether requests are counted and refused as on the venue.
+            verify: whether signatures are verified. never is for load: without --rate-limits it lifts these, too.
+            requests: log every request into this file, a line of JSON each.
             log_level: how much it tells on stderr; DEBUG shows each request.
             until_stdin_closes: end when stdin does, as a child of somebody who may be killed.
         """
         early.restore()
-        import trio
-
-        from bot.exchange.process import run as serve
+        from bot.exchange.process import Manner
         from bot.exchange.server import Listen
-        from bot.exchange.settings import ExchangeSettings
-        from bot.link.clock import SystemClock
-        from bot.link.secrets import Redactor
-        from bot.log import LogSettings, set_up
+        from bot.serve import Options, serve_exchange
 
-        set_up(LogSettings(level=log_level), Redactor())
-        try:
-            behaviour = ExchangeSettings(seed=seed, rtt_ms=rtt_ms, processing_ms=processing_ms)
-        except ValueError as refused:
-            sys.stderr.write(f"bot exchange: {refused.args[0]}\n")
-            return BAD_ARGUMENTS
-
-        async def serve_until_told() -> None:
-            await serve(
-                behaviour,
-                SystemClock(),
-                Listen(host, rest_port, ws_port, control_port),
+        options = Options(
+            settings=settings,
+            behaviour={
+                "seed": seed,
+                "rtt_ms": rtt_ms,
+                "processing_ms": processing_ms,
+                "rate_limits": rate_limits,
+            },
+            listen=Listen(host, rest_port, ws_port, control_port),
+            manner=Manner(
                 plain=plain,
                 verify=verify == "always",
+                requests=requests,
                 until_stdin_closes=until_stdin_closes,
-            )
-
-        trio.run(serve_until_told)
-        return 0
+            ),
+            log_level=log_level,
+        )
+        return serve_exchange(options)
 
     @config.command
     def init(path: Path = Path("settings.toml"), *, force: bool = False) -> int:

@@ -15,6 +15,8 @@ from bot.core.errors import FatalError
 from bot.exchange.settings import ExchangeSettings
 from bot.paradex.environment import Venue
 from bot.session.stop import Stop
+from bot.settings.source import PREFIX, variable
+from bot.settings.value import plain
 
 START_DEADLINE = 20.0
 """Seconds until it has to say where it listens: a slow machine imports slowly."""
@@ -53,14 +55,12 @@ async def open_embedded(
     process = await trio.lowlevel.open_process(
         [
             *(sys.executable, "-m", "bot", "exchange", "--until-stdin-closes", "--log-level", "WARNING"),
-            *("--seed", str(settings.seed)),
-            *("--rtt-ms", str(settings.rtt_ms)),
-            *("--processing-ms", str(settings.processing_ms)),
+            *("--settings", os.devnull),
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
-        env={name: value for name, value in os.environ.items() if name != hidden},
+        env=_environment(settings, hidden),
     )
     try:
         line = b""
@@ -85,6 +85,13 @@ async def open_embedded(
             process.kill()
         if process.stdout is not None:
             await trio.aclose_forcefully(process.stdout)
+
+
+def _environment(settings: ExchangeSettings, hidden: str) -> dict[str, str]:
+    """The exchange is told its settings as everybody may tell them: in variables, which beat every file."""
+    told = {variable(f"exchange.{key}"): str(value) for key, value in plain(settings).items()}
+    others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return {name: value for name, value in others.items() if name != hidden} | told
 
 
 async def _read_line(process: trio.Process) -> bytes:

@@ -45,33 +45,38 @@ def own_certificate(host: str) -> Iterator[Certificate]:
         yield Certificate(context, ca_file)
 
 
-async def run(
-    settings: ExchangeSettings,
-    clock: Clock,
-    listen: Listen,
-    *,
-    plain: bool,
-    verify: bool,
-    until_stdin_closes: bool,
-) -> None:
+@attrs.frozen(kw_only=True)
+class Manner:
+    """How a process of its own serves: ``plain`` without TLS, ``verify`` false without checking signatures."""
+
+    plain: bool = False
+    verify: bool = True
+    requests: Path | None = None
+    """The file that every request is logged into."""
+    until_stdin_closes: bool = False
+
+
+async def run(settings: ExchangeSettings, clock: Clock, listen: Listen, manner: Manner) -> None:
     """Serve until SIGINT, SIGTERM, or (if asked) the end of stdin.
 
     Prints exactly one line of JSON when ready: ``rest_url``, ``ws_url``, ``ca_file`` (null with ``plain``),
     ``control_url``, ``pid``.
 
     Raises:
-        OSError: a port cannot be bound.
+        OSError: a port cannot be bound, or the log of requests cannot be opened.
     """
     with (
         trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals,
-        nullcontext() if plain else own_certificate(listen.host) as certificate,
+        nullcontext() if manner.plain else own_certificate(listen.host) as certificate,
     ):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_watch_signals, signals, nursery.cancel_scope)
-            if until_stdin_closes:
+            if manner.until_stdin_closes:
                 nursery.start_soon(_watch_stdin, nursery.cancel_scope)
             context = None if certificate is None else certificate.context
-            serving = await nursery.start(partial(serve, verify=verify), settings, clock, listen, context)
+            serving = await nursery.start(
+                partial(serve, verify=manner.verify), settings, clock, listen, context
+            )
             sys.stdout.write(_ready_line(serving, certificate))
             sys.stdout.flush()
 

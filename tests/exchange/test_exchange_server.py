@@ -22,15 +22,15 @@ CONTROL_PATHS = {"/drop-websockets": {"code": 1001}, "/expire-tokens": None, "/m
 
 PROCESS = """
 import sys, time, trio
-from bot.exchange.process import run
+from bot.exchange.process import Manner, run
 from bot.exchange.server import Listen
 from bot.exchange.settings import ExchangeSettings
 class Clock:
     def wall_ns(self): return time.time_ns()
     def monotonic_ns(self): return time.monotonic_ns()
 async def main():
-    await run(ExchangeSettings(), Clock(), Listen(), plain="plain" in sys.argv, verify=True,
-              until_stdin_closes="stdin" in sys.argv)
+    await run(ExchangeSettings(), Clock(), Listen(),
+              Manner(plain="plain" in sys.argv, until_stdin_closes="stdin" in sys.argv))
 trio.run(main)
 """
 

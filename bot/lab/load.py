@@ -1,0 +1,244 @@
+"""How many orders a second the embedded exchange accepts from another process, and what verifying them costs.
+
+Each manner of verification gets an exchange of its own, started as a child, and the same orders: IOC bids far below
+the market, which are accepted, checked, and closed at once, so that no limit of open orders is in the way. Requests
+are bytes made beforehand, signatures included; each connection sends its next one when the last is answered. So what
+is measured is the exchange, as long as it is the slower of the two.
+"""
+
+import random
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import attrs
+import cyclopts
+import msgspec
+import trio
+from cyclopts.validators import Number
+
+from bot.core.fixed import parse
+from bot.core.order import Instruction, Order, OrderType, Side
+from bot.link.signer import Signer, open_signer
+from bot.paradex import rest
+from bot.paradex.address import AccountClasses, from_hex
+from bot.paradex.snip12 import OrderTerms
+
+Verify = Literal["always", "never"]
+
+RENEW = 200.0
+"""Seconds after which the token is renewed; it lives for 300."""
+
+RECV_WINDOW_MS = 300_000
+
+_CHUNK = 64 * 1024
+_MARKET, _PRICE, _SIZE = "BTC-USD-PERP", parse("50000"), parse("0.001")
+_UNCHECKED = '["1","1"]'
+
+
+@attrs.frozen
+class Load:
+    """What one exchange took: orders accepted, in seconds, and its memory before and after, in MiB."""
+
+    verify: Verify
+    orders: int
+    seconds: float
+    memory_before: float
+    memory_after: float
+
+    @property
+    def per_second(self) -> float:
+        return self.orders / self.seconds
+
+    @property
+    def ms_per_order(self) -> float:
+        return 1000 * self.seconds / self.orders
+
+
+class Connection:
+    """One keep-alive connection, as thin as a client can be."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self._unread = bytearray()
+
+    async def request(self, request: rest.Request[Any], token: str = "") -> bytes:
+        """Send, and return the body of the answer.
+
+        Raises:
+            RuntimeError: the exchange refused, or answered something unreadable.
+        """
+        headers = {**request.headers, "host": "exchange", "content-length": str(len(request.body or b""))}
+        if token:
+            headers["authorization"] = f"Bearer {token}"
+        head = f"{request.method} /v1{request.path} HTTP/1.1\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        await self._stream.send_all(head.encode() + b"\r\n" + (request.body or b""))
+        while (end := self._unread.find(b"\r\n\r\n")) < 0:
+            await self._read()
+        answer, rest_of_it = bytes(self._unread[:end]), end + 4
+        length = int(answer.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or b"0")
+        while len(self._unread) < rest_of_it + length:
+            await self._read()
+        body = bytes(self._unread[rest_of_it : rest_of_it + length])
+        del self._unread[: rest_of_it + length]
+        if not answer.startswith(b"HTTP/1.1 20"):
+            raise RuntimeError(f"{answer.splitlines()[0].decode()}: {body.decode()}")
+        return body
+
+    async def _read(self) -> None:
+        data = await self._stream.receive_some(_CHUNK)
+        if not data:
+            raise RuntimeError("the exchange closed the connection")
+        self._unread += data
+
+
+@asynccontextmanager
+async def open_connection(address: tuple[str, int]) -> AsyncIterator[Connection]:
+    async with await trio.open_tcp_stream(*address) as stream:
+        yield Connection(stream)
+
+
+@asynccontextmanager
+async def open_exchange(verify: Verify) -> AsyncIterator[tuple[trio.Process, tuple[str, int]]]:
+    """An exchange in a process of its own, and the address of its REST port."""
+    command = [sys.executable, "-m", "bot", "exchange", "--plain", "--verify", verify]
+    options = ["--rate-limits", "none", "--until-stdin-closes", "--log-level", "WARNING"]
+    process = await trio.lowlevel.open_process(
+        [*command, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    async with process.stdin, process.stdout:  # type: ignore[union-attr] # both are pipes
+        line = b""
+        while not line.endswith(b"\n"):
+            more = await process.stdout.receive_some()  # type: ignore[union-attr] # as above
+            if not more:
+                raise RuntimeError("the exchange did not start")
+            line += more
+        url = urlsplit(msgspec.json.decode(line)["rest_url"])
+        yield process, (url.hostname or "", url.port or 0)
+        await process.stdin.aclose()  # type: ignore[union-attr] # as above
+        await process.wait()
+
+
+def memory_of(pid: int) -> float:
+    """What a process holds in memory, in MiB."""
+    shown = subprocess.run(  # noqa: S603 - a number we got from the kernel
+        ["/bin/ps", "-o", "rss=", "-p", str(pid)], capture_output=True, check=True
+    )
+    return int(shown.stdout) / 1024
+
+
+def signed_orders(signer: Signer, verify: Verify, orders: int) -> Iterator[rest.Request[Any]]:
+    """So many orders; signed where somebody looks at it."""
+    for number in range(orders):
+        now_ms = time.time_ns() // 1_000_000
+        terms = OrderTerms(
+            timestamp_ms=now_ms, market=_MARKET, side="BUY", order_type="LIMIT", size=_SIZE, price=_PRICE
+        )
+        order = Order(
+            client_id=str(number),
+            market=_MARKET,
+            side=Side.BUY,
+            type=OrderType.LIMIT,
+            instruction=Instruction.IOC,
+            size=_SIZE,
+            price=_PRICE,
+        )
+        signature = signer.sign_order(terms).wire() if verify == "always" else _UNCHECKED
+        yield rest.create_order(
+            order, signature=signature, signature_timestamp=now_ms, recv_window=RECV_WINDOW_MS
+        )
+
+
+async def log_in(connection: Connection, signer: Signer) -> str:
+    """A token for the signer's account."""
+    now_s = time.time_ns() // 1_000_000_000
+    signature = signer.sign_auth(timestamp_s=now_s, expiration_s=now_s + 3600).wire()
+    asked = rest.auth(
+        account=signer.account,
+        public_key=signer.public_key,
+        signature=signature,
+        timestamp_s=now_s,
+        expiration_s=now_s + 3600,
+    )
+    return asked.read(200, await connection.request(asked)).jwt_token
+
+
+async def load(verify: Verify, orders: int, connections: int) -> Load:
+    """Have a fresh exchange take so many orders as fast as it can."""
+    async with open_exchange(verify) as (process, address), open_connection(address) as first:
+        config = rest.system_config()
+        known = config.read(200, await first.request(config))
+        classes = AccountClasses(
+            proxy=from_hex(known.paraclear_account_proxy_hash),
+            account=from_hex(known.paraclear_account_hash),
+        )
+        key = hex(random.SystemRandom().getrandbits(250))
+        signer = open_signer(private_key=key, chain_id=known.starknet_chain_id, account=classes)
+        await first.request(
+            rest.onboarding(
+                account=signer.account,
+                ethereum_account="0x" + "00" * 20,
+                public_key=signer.public_key,
+                signature=signer.sign_onboarding().wire(),
+            )
+        )
+        token = await log_in(first, signer)
+        made = signed_orders(signer, verify, orders)
+        if verify == "always":
+            made = iter(list(made))
+        before = memory_of(process.pid)
+        begin = renewed = time.perf_counter()
+
+        async def place() -> None:
+            nonlocal token, renewed
+            async with open_connection(address) as connection:
+                for order in made:
+                    if time.perf_counter() > renewed + RENEW:
+                        renewed = time.perf_counter()
+                        token = await log_in(connection, signer)
+                    await connection.request(order, token)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(connections):
+                nursery.start_soon(place)
+        seconds = time.perf_counter() - begin
+        return Load(verify, orders, seconds, before, memory_of(process.pid))
+
+
+def main(
+    *,
+    orders: Annotated[int, cyclopts.Parameter(validator=Number(gte=1))] = 5000,
+    connections: Annotated[int, cyclopts.Parameter(validator=Number(gte=1, lte=100))] = 4,
+    verify: Literal["always", "never", "both"] = "both",
+    json: bool = False,
+) -> None:
+    """Load the embedded exchange with orders.
+
+    Args:
+        orders: how many, for each manner of verification.
+        connections: how many at a time.
+        verify: whether the exchange checks signatures, or once each.
+        json: print the figures as JSON.
+    """
+    manners: tuple[Verify, ...] = ("never", "always") if verify == "both" else (verify,)
+    loads = [trio.run(load, manner, orders, connections) for manner in manners]
+    if json:
+        sys.stdout.write(msgspec.json.encode(loads).decode() + "\n")
+        return
+    for result in loads:
+        sys.stdout.write(
+            f"--verify {result.verify:<6}  {result.per_second:7.0f} orders/s  {result.ms_per_order:6.3f} ms each"
+            f"  memory {result.memory_before:.0f} to {result.memory_after:.0f} MiB\n"
+        )
+    if len(loads) > 1:
+        never, always = loads
+        sys.stdout.write(f"verification   {always.ms_per_order - never.ms_per_order:.3f} ms an order\n")
+
+
+if __name__ == "__main__":
+    cyclopts.run(main)
