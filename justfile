@@ -27,9 +27,38 @@ fmt: _env
 bench *ARGS: _env
     @exec {{python}} -m bot.lab.signing {{ARGS}}
 
+# The SDK's signing wheel exists for Python 3.10 only; PYTHON310 names one that uv does not find by itself.
+# Real clients against the embedded exchange: ccxt, and the venue's own SDK, each in an environment of its own.
+clients *ARGS: _env
+    #!/bin/sh
+    set -eu
+    client() {
+        venv=clients/.venv-$1
+        cmp -s clients/requirements-$1.txt $venv/.installed && return
+        .venv/bin/uv venv --quiet --no-project --clear --python "$2" $venv
+        .venv/bin/uv pip install --quiet --python $venv/bin/python --require-hashes -r clients/requirements-$1.txt
+        cp clients/requirements-$1.txt $venv/.installed
+    }
+    failed=0
+    client ccxt {{python}}
+    clients/.venv-ccxt/bin/python clients/ccxt_client.py {{ARGS}} || failed=1
+    if python310=$(.venv/bin/uv python find --no-project --no-python-downloads "${PYTHON310:-3.10}" 2>/dev/null); then
+        client sdk "$python310"
+        clients/.venv-sdk/bin/python clients/sdk_client.py {{ARGS}} || failed=1
+    else
+        echo "paradex-py is skipped: its signing library has no wheel but for Python 3.10, and uv finds none (set PYTHON310)"
+    fi
+    exit $failed
+
+# How many orders a second the embedded exchange takes, and what verifying them costs.
+load *ARGS: _env
+    @exec {{python}} -m bot.lab.load {{ARGS}}
+
 # Renew the pins: what pyproject.toml allows, newest, with hashes and without any host.
 lock: _env
     .venv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 --extra dev --custom-compile-command "just lock" --output-file requirements.txt pyproject.toml
+    .venv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 --custom-compile-command "just lock" --output-file clients/requirements-ccxt.txt clients/requirements-ccxt.in
+    .venv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.10 --custom-compile-command "just lock" --output-file clients/requirements-sdk.txt clients/requirements-sdk.in
 
 # The environment, brought up to date when the pins or the project file changed.
 _env:

@@ -136,7 +136,8 @@ class Steps:
         """Print the sum, and leave with 1 if a step failed."""
         seconds = time.monotonic() - self.started
         print(
-            f"\n{self.ok} ok, {len(self.failed)} failed, {len(self.missing)} missing in {seconds:.0f} s", flush=True
+            f"\n{self.ok} ok, {len(self.failed)} failed, {len(self.missing)} missing in {seconds:.0f} s",
+            flush=True,
         )
         if self.failed:
             print("failed: " + ", ".join(self.failed), flush=True)
@@ -149,7 +150,8 @@ class Steps:
 
 def _told(error: Exception) -> str:
     """The error and where in the script it came from, on one line."""
-    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith("_client.py")]
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).parent == HERE and frame.filename != __file__]
     where = ours[-1]
     text = " ".join(str(error).split()) or where.line
     return f"line {where.lineno}: {type(error).__name__}: {text[:400]}"
@@ -163,7 +165,7 @@ def eventually(look: Callable[[], Any], wanted: Callable[[Any], bool], within: f
         if wanted(seen):
             return seen
         assert time.monotonic() < end, f"not within {within} s, last seen: {seen}"
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def trust(ca_file: str | None) -> None:

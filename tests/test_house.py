@@ -26,7 +26,7 @@ ONLY_IMPORTERS = {
     "trio_websocket": {"link/websocket.py", "exchange/transport/websocket.py"},
     "fast_stark_crypto": {"link/signer.py", "exchange/identity/stark.py"},
     "starknet_py": {"link/signer.py", "lab/signing.py"},
-    "time": {"link/clock.py", "lab/signing.py"},
+    "time": {"link/clock.py", "lab/signing.py", "lab/load.py"},
     "uuid": set[str](),
 }
 

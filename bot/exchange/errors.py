@@ -2,6 +2,11 @@
 
 from typing import Any
 
+import msgspec
+
+UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
+"""What decoding raises for what a client wrote: no JSON, not of the type, not UTF-8, too deep."""
+
 UNAUTHORIZED = frozenset(
     {
         "INVALID_TOKEN",
@@ -21,7 +26,10 @@ class VenueError(Exception):
     """A request the exchange refuses: a code of the venue's list, a sentence, and sometimes data.
 
     ``status`` is given only where the transport decides it (405, 413, …); otherwise it follows from the code.
+    ``headers`` are those that its answer gets.
     """
+
+    headers: tuple[tuple[str, str], ...] = ()
 
     def __init__(
         self, code: str, message: str, *, data: dict[str, Any] | None = None, status: int | None = None

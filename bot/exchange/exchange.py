@@ -2,30 +2,53 @@
 
 from random import Random
 
+import trio
+
 from bot.core.clock import Clock
 from bot.exchange.clearing.clearing import Clearing
+from bot.exchange.clearing.health import Health
 from bot.exchange.counters import Counters, SocketClose
 from bot.exchange.errors import VenueError
 from bot.exchange.event import Bus
 from bot.exchange.identity.accounts import Account, Accounts
 from bot.exchange.identity.config import CHAIN_ID
+from bot.exchange.identity.gate import Gate
 from bot.exchange.identity.login import Login
+from bot.exchange.identity.quota import Quotas
+from bot.exchange.identity.readonly import ReadOnlyTokens
+from bot.exchange.identity.registration import Registration
 from bot.exchange.identity.snip12 import Messages
+from bot.exchange.identity.subkeys import ACTIVE, Subkeys
 from bot.exchange.identity.tokens import Grant, TokenRefused, Tokens
-from bot.exchange.market.house import House
+from bot.exchange.market.driver import Driver
+from bot.exchange.market.funding import Funding
+from bot.exchange.market.klines import Klines
 from bot.exchange.market.listings import MARKETS, Market
+from bot.exchange.market.past import pasts_of
 from bot.exchange.market.prices import Prices
-from bot.exchange.matching.book import Book
+from bot.exchange.market.summary import Summaries
+from bot.exchange.market.tape import Tape
+from bot.exchange.matching.commands import Cancel
 from bot.exchange.matching.desk import Desk
 from bot.exchange.matching.engine import Engine
 from bot.exchange.matching.entry import Entry
+from bot.exchange.matching.fills import Fill
+from bot.exchange.matching.ledger import OrderLedger
+from bot.exchange.matching.liquidations import Liquidations
 from bot.exchange.matching.modes import MODES, Mode
-from bot.exchange.matching.orders import Fill, Order, OrderLedger
-from bot.exchange.rest.pages import Page, Pager
+from bot.exchange.matching.orders import OPEN, Order
+from bot.exchange.requestlog import RequestLog
 from bot.exchange.settings import ExchangeSettings
 from bot.exchange.stamps import Stamps
+from bot.exchange.stream.authentication import Authentication
+from bot.exchange.stream.channels import Channels
+from bot.exchange.stream.disconnect import Disconnects
 from bot.exchange.stream.feeds import Feeds
-from bot.exchange.stream.session import Session
+from bot.exchange.stream.orders import OrderMethods
+from bot.exchange.stream.session import Method, Session
+from bot.exchange.stream.sources import Sources
+from bot.exchange.stream.subscribing import Subscribing
+from bot.exchange.transport.peer import LOOPBACK
 
 
 class Exchange:
@@ -42,79 +65,177 @@ class Exchange:
         self.stamps = Stamps(clock, rng)
         self.clock = clock
         self.tokens = Tokens(rng.getrandbits(256), clock)
-        self.accounts = Accounts()
-        self.ledger = OrderLedger()
+        self.accounts = Accounts(self._welcome)
+        self.subkeys = Subkeys(self.accounts, self.stamps)
+        self.readonly_tokens = ReadOnlyTokens(self.tokens, self.stamps)
+        self.gate = Gate(self.accounts, self.subkeys, self.tokens, self.readonly_tokens)
+        self.quotas = Quotas(clock, enforced=settings.rate_limits == "venue")
+        self.ledger = OrderLedger(settings.kept_orders)
         self.counters = Counters()
+        self.request_log = RequestLog(clock)
         self.mode: Mode = "ok"
-        self.feeds = Feeds(self.stamps)
         self.bus = Bus()
-        self.bus.listen(self.feeds.publish)
         self.prices = Prices(self.markets.values())
-        self.clearing = Clearing()
+        pasts = pasts_of(self.markets, settings.seed, self.stamps.now_ms(), settings.volatility)
+        self.klines = Klines(pasts)
+        self.tape = Tape(pasts, self.klines)
+        self.bus.listen(self.tape.listen)  # first, so that whoever shows a trade shows figures that know of it
+        self.funding = Funding(self.markets, pasts, self.stamps.now_ms())
+        self.clearing = Clearing(self.markets, self.prices, self.stamps, self.bus.emit, self._open_orders)
         messages = Messages(CHAIN_ID)
-        self.login = Login(self.accounts, messages, self.tokens, self.stamps, verify)
-        self._pager = Pager(rng.randbytes(32))
-        self._refusals: list[int] = []
-        house_rng = Random(rng.getrandbits(64))  # noqa: S311 - as above; its own, so that quotes leave ids alone
-
-        def new_house(market: Market, book: Book) -> House:
-            return House(market, book, house_rng, self.stamps.new_id)
-
-        self.engine = Engine(
-            self.markets, self.ledger, self.clearing, self.prices, self.stamps, new_house, self.bus.emit
+        self.login = Login(self.accounts, self.subkeys, messages, self.tokens, self.stamps, verify)
+        self.registration = Registration(
+            self.accounts,
+            self.subkeys,
+            self.stamps,
+            verify,
+            signed=settings.subkey_registration == "signed",
         )
-        entry = Entry(self.markets, self.prices, self.ledger, self.stamps, messages, verify)
-        self.desk = Desk(self.markets, self.ledger, entry, self.engine, lambda: self.mode)
+        self.cursor_secret = rng.randbytes(32)
+        self._refusals: list[int] = []
+        self.engine = Engine(
+            self.markets,
+            self.ledger,
+            self.clearing,
+            self.prices,
+            self.stamps,
+            self.bus.emit,
+            mode=lambda: self.mode,
+            settings=settings,
+        )
+        self.summaries = Summaries(
+            self.engine.books, self.prices, self.tape, self.funding, self.clearing.open_interest
+        )
+        entry = Entry(
+            self.markets,
+            self.prices,
+            self.ledger,
+            self.clearing,
+            self.stamps,
+            messages,
+            settings,
+            self._keys_of,
+            verify,
+        )
+        self.desk = Desk(
+            self.markets,
+            self.ledger,
+            entry,
+            self.engine,
+            self.bus.emit,
+            lambda: self.mode,
+            settings.batch_size,
+        )
+        sources = Sources(
+            self.stamps, self.engine.books, self.ledger, self.clearing, self.summaries, self.funding
+        )
+        self.feeds = Feeds(sources, settings)
+        self.bus.listen(self.feeds.publish)
+        self.disconnects = Disconnects(settings, self.ledger, self.engine.submit)
+        self.bus.listen(self.disconnects.listen)
+        self.bus.listen(Liquidations(self.engine.fills, self.prices, self.bus.emit).listen)
+        self.health = Health(
+            self.clearing,
+            self.markets,
+            self.ledger.live,
+            self._open_orders,
+            self._cancel_now,
+            lambda: self.mode != "ok",
+            self.bus.emit,
+        )
+        channels = Channels(self.markets, settings.deltas_with_parameters == "served")
+        self._methods: dict[str, Method] = {
+            **Authentication(self.gate).methods(),
+            **Subscribing(channels, self.feeds).methods(),
+            **OrderMethods(
+                self.desk,
+                self.quotas,
+                self.disconnects,
+                self.gate.may_trade,
+                settings.socket_types == "all",
+                self.feeds.private.order_data,
+            ).methods(),
+        }
+        self.driver = Driver(
+            self.markets,
+            self.prices,
+            self.engine,
+            self.clearing,
+            self.klines,
+            self.funding,
+            self.stamps,
+            self.bus.emit,
+            settings,
+            lambda: self.mode,
+        )
+        self.bus.listen(self.driver.listen)
+        self.driver.open()
+
+    def _welcome(self, account: int) -> None:
+        if self.settings.deposit:
+            self.clearing.deposit(account, self.settings.deposit)
+
+    def _cancel_now(self, order: Order, reason: str) -> None:
+        self.engine.step(Cancel(order, reason))
+
+    def _open_orders(self, account: int, market: str) -> list[Order]:
+        return [order for order in self.ledger.live_in(account, market) if order.status == OPEN]
+
+    def _keys_of(self, account: Account) -> list[int]:
+        subkeys = self.subkeys.of(account.address)
+        return [account.public_key, *(subkey.public_key for subkey in subkeys if subkey.state == ACTIVE)]
+
+    async def run(self) -> None:
+        """Everything that the exchange does of itself, for as long as it lives."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.engine.run)
+            nursery.start_soon(self.driver.run)
+            nursery.start_soon(self.feeds.run)
+            nursery.start_soon(self.health.run)
 
     # -- what clients ask for ------------------------------------------------------------------------------
 
-    def account_of(self, authorization: str) -> tuple[Account, Grant]:
-        """The account that an ``Authorization`` header speaks for.
+    def may_trade(self, grant: Grant, peer: str | None = None) -> bool:
+        """Whether what was granted still permits orders; see `Gate.may_trade`."""
+        return self.gate.may_trade(grant, peer)
+
+    def account_of(self, authorization: str, peer: str = LOOPBACK) -> tuple[Account, Grant]:
+        """The account that an ``Authorization`` header speaks for, sent from this IP address.
 
         Raises:
-            VenueError: UNAUTHORIZED_ERROR without a bearer token, INVALID_TOKEN when it does not hold.
+            VenueError: UNAUTHORIZED_ERROR without a bearer token, INVALID_TOKEN when it does not hold,
+                IP_NOT_ALLOWED when it may not be used from there.
         """
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise VenueError("UNAUTHORIZED_ERROR", "Authorization: Bearer is missing")
         try:
-            grant = self.tokens.check(token.strip())
+            return self.gate.admit(token.strip(), peer)
         except TokenRefused as error:
             raise VenueError("INVALID_TOKEN", str(error)) from error
-        account = self.accounts.find(grant.account)
-        if account is None:
-            raise VenueError("NOT_ONBOARDED", "User has never called /onboarding endpoint")
-        return account, grant
 
-    def authenticate(self, headers: dict[str, str], key: str | None, token_usage: str | None) -> str:
+    def authenticate(
+        self, headers: dict[str, str], key: str | None, *, interactive: bool = False, peer: str = LOOPBACK
+    ) -> str:
         """A JWT, unless the next refusal is due. Raises what `Login.authenticate` raises."""
         if self._refusals:
             status = self._refusals.pop(0)
             if status == 401:
                 raise VenueError("UNAUTHORIZED_ERROR", "authentication is refused for now")
             raise VenueError("SERVICE_UNAVAILABLE", "authentication is unavailable for now", status=status)
-        return self.login.authenticate(headers, key, token_usage)
+        return self.login.authenticate(headers, key, peer, interactive=interactive)
 
-    def history(self, account: Account, query: dict[str, str]) -> Page:
-        """A page of an account's orders, newest first. Raises what `Pager.page` raises."""
-        return self._pager.page(account.address, self.ledger.history(account.address), query)
-
-    def open_session(self) -> Session:
-        """A new socket's conversation; `close_session` ends it."""
-        session = Session(
-            self.stamps.node_id(),
-            self.tokens,
-            self.markets,
-            self.stamps,
-            lambda address: self.accounts.find(address) is not None,
-        )
-        self.feeds.sessions[session] = None
+    def open_session(self, peer: str = LOOPBACK) -> Session:
+        """A new socket's conversation, from this IP address; `close_session` ends it."""
+        session = Session(self.stamps.node_id(), peer, self._methods, self.stamps)
+        self.feeds.open(session)
         self.counters.sockets_opened += 1
         return session
 
     def close_session(self, session: Session, code: int, by: str, reason: str) -> None:
         """Forget a socket, and remember how it ended."""
-        del self.feeds.sessions[session]
+        self.disconnects.ended(session, code, by)
+        self.feeds.close(session)
         self.counters.socket_closes.append(SocketClose(code, by, reason, self.stamps.now_ms()))
 
     # -- what oracles ask for ------------------------------------------------------------------------------
@@ -130,7 +251,7 @@ class Exchange:
 
     def fills(self, account: int) -> list[Fill]:
         """An account's fills, oldest first."""
-        return self.engine.fills[account]
+        return list(self.engine.fills.of(account))
 
     # -- levers --------------------------------------------------------------------------------------------
 
@@ -149,8 +270,18 @@ class Exchange:
         if mode not in MODES:
             raise ValueError(f"not a mode: {mode!r}")
         self.mode = mode
-        if mode in {"cancel_only", "post_only"}:
-            self.engine.restrict()
+        self.engine.mode_changed()
+        self.driver.mode_changed()
+
+    def register_subkey(self, account: int, public_key: int, name: str = "subkey") -> None:
+        """Make a public key an active subkey of an account, with nobody's signature. Raises `VenueError`."""
+        if self.accounts.find(account) is None:
+            raise VenueError("ACCOUNT_NOT_FOUND", "there is no such account")
+        self.subkeys.register(account, public_key, name)
+
+    def revoke_subkey(self, account: int, public_key: int) -> None:
+        """Revoke a subkey, on open sockets too. Raises `VenueError` NOT_FOUND."""
+        self.subkeys.revoke(self.subkeys.find(account, public_key))
 
     def refuse_auth(self, times: int = 1, status: int = 503) -> None:
         """Refuse the next so many auth requests with this HTTP status."""

@@ -45,9 +45,6 @@ WS_PING_EVERY = 55.0
 WS_PONG_WITHIN = 5.0
 """Protocol pings of the server, and how long the pong may take (4.1)."""
 
-WS_UNSUBSCRIBED_GRACE = 10.0
-"""A socket that holds no subscription for this long is closed with 4031 (4.1; the length is chosen)."""
-
 WS_UNREAD_MESSAGES = 2000
 """A socket with more messages than this waiting for it is hung up on (4.1)."""
 
@@ -63,3 +60,21 @@ WS_CLOSE = 5.0
 LARGEST_PAGE = 5000
 DEFAULT_PAGE = 100
 """``page_size`` of the paginated reads (3.1)."""
+
+LARGEST_TRADES_PAGE = 1000
+"""``page_size`` of /trades (3.1)."""
+
+DEEPEST_BOOK = 1000
+"""``depth`` of an order book. Undocumented; chosen."""
+
+SYNTHETIC_ACCOUNTS = 1000
+"""Account numbers below this are synthetic participants. No contract has such an address."""
+
+INSURANCE_FUND = SYNTHETIC_ACCOUNTS - 1
+"""The account that takes over what is liquidated. It pays no margin, and keeps what it has."""
+
+KEPT_ACCOUNT_ROWS = 10_000
+"""Funding payments, transfers, busts and liquidations that are kept of an account, of each kind. Chosen."""
+
+HEALTH_CHECK_EVERY = 5.0
+"""How often each account's margin is looked at (3.9)."""

@@ -17,9 +17,11 @@ from bot.exchange.rest.api import Rest
 from bot.exchange.settings import ExchangeSettings
 from bot.exchange.transport.delay import delayed
 from bot.exchange.transport.http import Handler, HttpConnection
+from bot.exchange.transport.peer import peer_of
 from bot.exchange.transport.websocket import SocketServer
 
-Speaker = Callable[[trio.abc.Stream], Awaitable[None]]
+Speaker = Callable[[trio.abc.Stream, str], Awaitable[None]]
+"""Speaks to a client over a stream, and is told the IP address of its far end."""
 
 _WILDCARDS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - recognised, not bound
 
@@ -77,7 +79,7 @@ async def serve(
         await Port("control", None, 0.0, exchange.counters, speak).accept(raw)
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(exchange.engine.run)
+        nursery.start_soon(exchange.run)
         rest_port = await _listen(nursery, listen.host, listen.rest_port, on_rest)
         ws_port = await _listen(nursery, listen.host, listen.ws_port, on_websocket)
         control_port = await _listen(nursery, listen.host, listen.control_port, on_control)
@@ -110,8 +112,8 @@ def _host_in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-async def _speak_http(stream: trio.abc.Stream, *, clock: Clock, handler: Handler) -> None:
-    await HttpConnection(stream, clock).serve(handler)
+async def _speak_http(stream: trio.abc.Stream, peer: str, *, clock: Clock, handler: Handler) -> None:
+    await HttpConnection(stream, clock, peer).serve(handler)
 
 
 @attrs.frozen
@@ -128,15 +130,16 @@ class Port:
         """Serve one connection to its end. A connection that dies is nobody's error."""
         self.counters.tcp[self.name] += 1
         try:
+            peer = peer_of(raw)
             async with delayed(raw, self.rtt) as stream:
                 if self.tls is None:
-                    await self._serve(stream)
+                    await self._serve(stream, peer)
                 else:
-                    await self._serve_encrypted(stream, self.tls)
+                    await self._serve_encrypted(stream, self.tls, peer)
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             logger.debug("{}: a connection broke", self.name)
 
-    async def _serve_encrypted(self, raw: trio.abc.Stream, tls: ssl.SSLContext) -> None:
+    async def _serve_encrypted(self, raw: trio.abc.Stream, tls: ssl.SSLContext, peer: str) -> None:
         # As HTTPS clients do, ours may close the connection without closing TLS first.
         stream = trio.SSLStream(raw, tls, server_side=True, https_compatible=True)
         with trio.move_on_after(TLS_HANDSHAKE) as handshake:
@@ -149,9 +152,9 @@ class Port:
             self.counters.tls[f"{self.name} failed"] += 1
             return
         self.counters.tls[self.name] += 1
-        await self._serve(stream)
+        await self._serve(stream, peer)
 
-    async def _serve(self, stream: trio.abc.Stream) -> None:
-        await self.speak(stream)
+    async def _serve(self, stream: trio.abc.Stream, peer: str) -> None:
+        await self.speak(stream, peer)
         with trio.move_on_after(HTTP_CLOSE):
             await stream.aclose()

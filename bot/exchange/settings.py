@@ -52,6 +52,11 @@ class ExchangeSettings:
         "whose signature an order needs: the key of the token, or any key of the account",
         choices=("token", "account"),
     )
+    subkey_registration: str = setting(
+        "unsigned",
+        "whether registering a subkey needs the main key's signature; the official SDK sends none",
+        choices=("unsigned", "signed"),
+    )
     closed_by_id: str = setting(
         "served", "GET /orders/{id} of a closed order", choices=("served", "not-found")
     )
@@ -71,10 +76,17 @@ class ExchangeSettings:
         "once", "on the event of the modification only, or on later ones too", choices=("once", "stays")
     )
     snapshots: str = setting(
-        "none", "whether a private subscription begins with what there is", choices=("none", "sent")
+        "none",
+        "whether a subscription begins with what there is, as books always do",
+        choices=("none", "sent"),
     )
     new_orders: str = setting(
         "silent", "whether NEW is published on channels", choices=("silent", "published")
+    )
+    socket_types: str = setting(
+        "specified",
+        "order types over WebSocket: the four that its specification names, or all that REST takes",
+        choices=("specified", "all"),
     )
     disconnect_scope: str = setting(
         "socket",

@@ -61,9 +61,19 @@ class Rehearsal:
 
 @asynccontextmanager
 async def open_rehearsal(
-    settings: Settings, *, seed: int = 0, delay: float = 0.0, jitter: float = 0.0, tls: bool = True
+    settings: Settings,
+    *,
+    seed: int = 0,
+    delay: float = 0.0,
+    jitter: float = 0.0,
+    tls: bool = True,
+    activity: float = 0.0,
 ) -> AsyncGenerator[Rehearsal]:
-    """Set the stage: `delay` and `jitter` in seconds, for each way. Call it inside `bot.simulation.world.run`."""
+    """Set the stage: `delay` and `jitter` in seconds, for each way. Call it inside `bot.simulation.world.run`.
+
+    The market stands still unless `activity` (orders a second, as in `ExchangeSettings`) says otherwise, whatever
+    the settings do: hours of a market that moves take minutes to play.
+    """
     clock = TrioClock(EPOCH_NS)
     rng = random.Random(seed)  # noqa: S311 - the one source of chance of a run that has to be repeatable
     async with open_network(rng.getrandbits(64)) as network, trio.open_nursery() as nursery:
@@ -75,7 +85,9 @@ async def open_rehearsal(
             serving = await nursery.start(
                 partial(
                     serve,
-                    attrs.evolve(settings.exchange, seed=settings.exchange.seed + seed),
+                    attrs.evolve(
+                        settings.exchange, seed=settings.exchange.seed + seed, activity=activity
+                    ),
                     clock,
                     Listen(ADDRESS, REST_PORT, WS_PORT, CONTROL_PORT),
                     server_tls if tls else None,
@@ -116,12 +128,13 @@ def rehearse(
     delay: float = 0.0,
     jitter: float = 0.0,
     tls: bool = True,
+    activity: float = 0.0,
 ) -> T:
-    """Run ``play`` in virtual time, with everything in it decided by ``seed``."""
+    """Run ``play`` in virtual time, with everything in it decided by ``seed``; see `open_rehearsal`."""
 
     async def staged() -> T:
         async with open_rehearsal(
-            settings or Settings(), seed=seed, delay=delay, jitter=jitter, tls=tls
+            settings or Settings(), seed=seed, delay=delay, jitter=jitter, tls=tls, activity=activity
         ) as rehearsal:
             return await play(rehearsal)
 

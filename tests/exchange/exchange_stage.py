@@ -222,8 +222,8 @@ class Stage:
         return socket
 
     async def _serve_http(self, far: trio.abc.Stream) -> None:
-        async def speak(stream: trio.abc.Stream) -> None:
-            await HttpConnection(stream, self.exchange.clock).serve(self.rest.handle)
+        async def speak(stream: trio.abc.Stream, peer: str) -> None:
+            await HttpConnection(stream, self.exchange.clock, peer).serve(self.rest.handle)
 
         await Port("rest", None, 0.0, self.exchange.counters, speak).accept(far)
 
@@ -233,12 +233,13 @@ class Stage:
 
 async def run(exchange: Exchange, task_status: trio.TaskStatus[None]) -> None:
     task_status.started()
-    await exchange.engine.run()
+    await exchange.run()
 
 
 @asynccontextmanager
 async def stage(*, verify: bool = True, **settings: Any) -> AsyncIterator[Stage]:
-    exchange = Exchange(ExchangeSettings(**settings), StageClock(), verify=verify)
+    """An exchange that runs; its market stands still unless the settings say how active it is."""
+    exchange = Exchange(ExchangeSettings(**{"activity": 0.0, **settings}), StageClock(), verify=verify)
     async with trio.open_nursery() as nursery:
         await nursery.start(run, exchange)
         yield Stage(exchange, nursery, Rest(exchange), SocketServer(exchange))

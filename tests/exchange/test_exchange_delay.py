@@ -130,7 +130,7 @@ async def test_cold_tls_takes_three_round_trips_and_warm_one(autojump_clock: tri
     counters = Counters()
     near, far = trio.testing.memory_stream_pair()
 
-    async def speak(stream: trio.abc.Stream) -> None:
+    async def speak(stream: trio.abc.Stream, _peer: str) -> None:
         await HttpConnection(stream, StageClock()).serve(_answer)
 
     async with trio.open_nursery() as nursery:
@@ -150,7 +150,7 @@ async def test_a_failed_handshake_is_counted_and_forgotten(autojump_clock: trio.
     trustme.CA().issue_cert("exchange").configure_cert(context)
     counters = Counters()
 
-    async def speak(_stream: trio.abc.Stream) -> None:
+    async def speak(_stream: trio.abc.Stream, _peer: str) -> None:
         await trio.lowlevel.checkpoint()
         raise AssertionError("nobody to speak to")
 

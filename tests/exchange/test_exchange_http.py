@@ -58,13 +58,13 @@ async def test_requests_in_one_packet_are_answered_in_order(autojump_clock: Mock
 
 
 async def test_head_and_unknown_methods_and_paths(autojump_clock: MockClock, room: Stage) -> None:
-    """A path that exists answers 405 to other methods and names the right ones; answers say when they were made."""
+    """HEAD is GET without the body; other methods get 405 and the right ones; answers say when they were made."""
     client = room.http()
     reply = await client.request("PATCH", "/v1/orders")
     assert (reply.status, reply.json()["error"], reply.headers["allow"]) == (
         405,
         "REQUEST_NOT_ALLOWED",
-        "GET, POST, DELETE",
+        "GET, POST, DELETE, HEAD",
     )
     assert reply.headers["date"] == "Mon, 21 Sep 2026 14:13:20 GMT"
     for path in (
@@ -81,7 +81,8 @@ async def test_head_and_unknown_methods_and_paths(autojump_clock: MockClock, roo
     stream = room.raw_http()
     await stream.send_all(b"HEAD /v1/system/time HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
     answer = await read_all(stream)
-    assert answer.startswith(b"HTTP/1.1 405 ")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"content-length: 31\r\n" in answer
     assert answer.endswith(b"\r\n\r\n")
 
 

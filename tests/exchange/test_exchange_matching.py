@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.exchange.matching.book import Book
-from bot.exchange.matching.crossing import EXPIRE_BOTH, EXPIRE_MAKER, EXPIRE_TAKER, match
-from bot.exchange.matching.orders import Order
+from bot.exchange.matching.crossing import Bounds, match
+from bot.exchange.matching.orders import EXPIRE_BOTH, EXPIRE_MAKER, EXPIRE_TAKER, Order
 
 MakeOrder = Callable[..., Order]
 
@@ -85,7 +85,7 @@ def test_matching_is_price_time_priority_and_conserves_size(todo: list[Step]) ->
         taker = order(number, step.side, step.price, step.size, step.account, step.stp)
         before = {maker.id: maker.remaining for maker in resting}
         line = expected_makers(resting, taker)
-        matched = match(book, taker, taker.price)
+        matched = match(book, taker, Bounds(taker.price))
 
         met = [(trade.maker.id, trade.price) for trade in matched.trades]
         strangers = [maker for maker in line if maker.account != taker.account]

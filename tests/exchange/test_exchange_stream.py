@@ -227,7 +227,7 @@ async def test_nobody_trades_with_himself(
         ('{"jsonrpc":"2.0","method":"auth","params":{"bearer":"é.é.é"},"id":1}', 40110),
         ('{"jsonrpc":"2.0","method":"subscribe","params":{"channel":"orders.ALL"},"id":1}', 40300),
         ('{"jsonrpc":"2.0","method":"subscribe","params":{"channel":"nonsense"},"id":1}', -32600),
-        ('{"jsonrpc":"2.0","method":"subscribe","params":{"channel":"bbo.BTC-USD-PERP"},"id":1}', -32600),
+        ('{"jsonrpc":"2.0","method":"subscribe","params":{"channel":"bbo.DOGE"},"id":1}', -32600),
         ('{"jsonrpc":"2.0","method":"unsubscribe","params":{"channel":"account"},"id":1}', -32600),
     ],
 )

@@ -10,6 +10,9 @@ ACCOUNT_HASH = 0x41CB0280EBADAA75F996D8D92C6F265F6D040BB3BA442E5F86A554F1765244E
 
 # Contracts of a chain that does not exist: well-formed, and nobody's.
 _CONTRACT = "0x4638e3041366aa71720be63e32e53e1223316c7f0d56f7aa617542ed1e7554d"
+USDC_ADDRESS = _CONTRACT
+"""The settlement asset."""
+
 _L1_CONTRACT = "0x63e762538C70442758Fd622116d817761c94FD6A"
 
 
@@ -46,7 +49,7 @@ def system_config() -> dict[str, Any]:
                 "decimals": 6,
                 "l1_token_address": _L1_CONTRACT,
                 "l1_bridge_address": _L1_CONTRACT,
-                "l2_token_address": _CONTRACT,
+                "l2_token_address": USDC_ADDRESS,
                 "l2_bridge_address": _CONTRACT,
             }
         ],

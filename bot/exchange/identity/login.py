@@ -1,14 +1,17 @@
 """Onboarding and authentication: the checks of the headers clients sign (protocol reference 2.2)."""
 
+import re
+
 import attrs
 import msgspec
 
-from bot.exchange.errors import VenueError
+from bot.exchange.errors import UNREADABLE, VenueError
 from bot.exchange.identity.accounts import Account, Accounts
 from bot.exchange.identity.config import ACCOUNT_HASH, PROXY_HASH
 from bot.exchange.identity.snip12 import Messages, account_address
 from bot.exchange.identity.stark import Signature, is_public_key, is_valid, parse_address, parse_signature
-from bot.exchange.identity.tokens import INTERACTIVE, Tokens
+from bot.exchange.identity.subkeys import Subkey, Subkeys
+from bot.exchange.identity.tokens import Tokens
 from bot.exchange.limits import AUTH_DEFAULT_EXPIRY, AUTH_FUTURE_TOLERANCE, AUTH_LONGEST_EXPIRY
 from bot.exchange.stamps import Stamps
 
@@ -16,11 +19,23 @@ _ETHEREUM_DIGITS = 40
 _LATEST_SECOND = 10**12
 
 
+class _Utm(msgspec.Struct):
+    campaign: str | None = None
+    source: str | None = None
+    type: str | None = None
+
+
 class _Onboarding(msgspec.Struct):
     public_key: str
+    referral_code: str | None = None
+    marketing_code: str | None = None
+    utm: _Utm | None = None
+    portfolio_margin: bool | None = None
 
 
 _ONBOARDING = msgspec.json.Decoder(_Onboarding)
+_REFERRAL_CODE = re.compile(r"[\w-]{1,64}", re.ASCII)
+_MARKETING_CODE = re.compile(r"[\w:.-]{1,100}", re.ASCII)
 
 
 def read_public_key(text: str) -> int:
@@ -48,6 +63,7 @@ class Login:
     """Lets accounts in. ``verify`` false skips the signature arithmetic, nothing else."""
 
     accounts: Accounts
+    subkeys: Subkeys
     messages: Messages
     tokens: Tokens
     stamps: Stamps
@@ -56,13 +72,17 @@ class Login:
     def onboard(self, headers: dict[str, str], body: bytes) -> None:
         """Register the account of a public key; again is no error.
 
+        Codes of referrals and campaigns mean nothing here and are not kept, but are refused when no code could look
+        like that.
+
         Raises:
             VenueError: a header or the body is malformed, the address is not the key's, or the signature is wrong.
         """
         try:
             request = _ONBOARDING.decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise VenueError("BINDING_ERROR", f"malformed body: {error}") from error
+        _check_extras(request)
         public_key = read_public_key(request.public_key)
         ethereum = headers.get("paradex-ethereum-account", "")
         if not _is_ethereum_address(ethereum):
@@ -78,12 +98,16 @@ class Login:
         now_ms = self.stamps.now_ms()
         self.accounts.onboard(Account(address, public_key, ethereum, now_ms))
 
-    def authenticate(self, headers: dict[str, str], key_in_path: str | None, token_usage: str | None) -> str:
-        """A JWT for an onboarded account that signed a request for one.
+    def authenticate(
+        self, headers: dict[str, str], key_in_path: str | None, ip: str, *, interactive: bool
+    ) -> str:
+        """A JWT for an onboarded account that signed a request for one, from this address.
+
+        Without a key in the path the account's own must have signed; a subkey has to be named there.
 
         Raises:
-            VenueError: malformed headers, timestamps that do not hold, an account never onboarded, a wrong
-                signature.
+            VenueError: malformed headers, timestamps that do not hold, an account never onboarded, a key that is
+                not the account's (any more), a wrong signature, an address that the subkey may not be used from.
         """
         address = _read_account(headers)
         signature = _read_signature(headers)
@@ -92,12 +116,21 @@ class Login:
         account = self.accounts.find(address)
         if account is None:
             raise VenueError("NOT_ONBOARDED", "User has never called /onboarding endpoint")
-        if key not in {None, account.public_key}:
-            raise VenueError("INVALID_SUBKEY", "the key in the path is not registered to the account")
+        if key is None:
+            key = account.public_key
+        subkey = None if key == account.public_key else self._subkey(address, key)
         message = self.messages.auth(address, timestamp, expiration)
-        if self.verify and not is_valid(account.public_key, message, signature):
+        if self.verify and not is_valid(key, message, signature):
             raise _wrong_signature()
-        return self.tokens.issue(address, interactive=token_usage == INTERACTIVE)
+        if subkey is not None:
+            subkey.allowed.check(ip)
+        return self.tokens.issue(address, key, interactive=interactive).text
+
+    def _subkey(self, address: int, key: int) -> Subkey:
+        subkey = self.subkeys.active(address, key)
+        if subkey is None:
+            raise VenueError("INVALID_SUBKEY", "the key in the path is no active key of the account")
+        return subkey
 
     def _read_times(self, headers: dict[str, str]) -> tuple[int, int]:
         """Timestamp and expiration, in seconds.
@@ -117,6 +150,15 @@ class Login:
         if expiration <= now:
             raise VenueError("INVALID_BLOCK_EXPIRATION", "the signature has expired")
         return timestamp, expiration
+
+
+def _check_extras(request: _Onboarding) -> None:
+    if request.referral_code and not _REFERRAL_CODE.fullmatch(request.referral_code):
+        raise VenueError("INVALID_REFERRAL_CODE", "referral_code is malformed")
+    if request.marketing_code and not _MARKETING_CODE.fullmatch(request.marketing_code):
+        raise VenueError("INVALID_MARKETING_CODE", "marketing_code is malformed")
+    if request.portfolio_margin:
+        raise VenueError("PORTFOLIO_MARGIN_ONBOARDING_DISABLED", "there is no portfolio margin here")
 
 
 def _wrong_signature() -> VenueError:

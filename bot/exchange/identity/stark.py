@@ -7,6 +7,8 @@ nothing reaches it unchecked. Ranges: protocol reference 2.1 and 2.3.
 import fast_stark_crypto
 import msgspec
 
+from bot.exchange.errors import UNREADABLE
+
 FIELD = 2**251 + 17 * 2**192 + 1
 ORDER = 0x800000000000010FFFFFFFFFFFFFFFFB781126DCAE7B2321E66A241ADC64D2F
 BETA = 0x6F21413EFBE40DE150E596D72F7A8C5609AD26C15C915C1F4CDFCB99CEE9E89
@@ -64,7 +66,7 @@ def parse_signature(text: str) -> Signature:
     """
     try:
         first, second = _PAIR.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise ValueError("a signature is a JSON array of two strings") from error
     return parse_number(first), parse_number(second)
 

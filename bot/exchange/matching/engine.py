@@ -4,55 +4,49 @@ Acceptance and engine are two phases (protocol reference 3.5): what the engine d
 `orders` channel only.
 """
 
-import heapq
-from collections import defaultdict
+from collections import deque
 from collections.abc import Callable
+from itertools import takewhile
 
-import attrs
-import trio
-
-from bot.exchange.clearing.clearing import Clearing, Leg
+from bot.exchange.clearing.clearing import Clearing
 from bot.exchange.event import Emit
-from bot.exchange.limits import RESTRICTED_BAND_BPS
-from bot.exchange.market.house import House
 from bot.exchange.market.listings import Market
 from bot.exchange.market.prices import Prices
+from bot.exchange.matching.bands import bounds
 from bot.exchange.matching.book import Book
-from bot.exchange.matching.crossing import Match, Matched, match, would_cross
-from bot.exchange.matching.events import BookChanged, Filled, OrderChanged, Trade
-from bot.exchange.matching.orders import CLOSED, HOUSE, OPEN, Fill, Order, OrderLedger
+from bot.exchange.matching.commands import Bust, Cancel, Command, Modify, Place, Trigger
+from bot.exchange.matching.crossing import Matched, match
+from bot.exchange.matching.events import BookChanged, OrderChanged
+from bot.exchange.matching.fills import Fills
+from bot.exchange.matching.inbox import Inbox
+from bot.exchange.matching.ledger import OrderLedger
+from bot.exchange.matching.modes import RESTRICTED, Mode, tolerates
+from bot.exchange.matching.orders import (
+    CLOSED,
+    IOC,
+    NEW,
+    OPEN,
+    POST_ONLY,
+    UNTRIGGERED,
+    Order,
+    RequestInfo,
+    is_synthetic,
+)
+from bot.exchange.matching.reduce_only import reduces, unfit
+from bot.exchange.matching.risk import Risk
+from bot.exchange.matching.settlement import Settlement
+from bot.exchange.matching.triggers import Triggers, is_due
+from bot.exchange.settings import ExchangeSettings
 from bot.exchange.stamps import Stamps
-
-_BPS = 10_000
-
-
-@attrs.frozen
-class Place:
-    """Risk-check and match an order that was accepted as NEW."""
-
-    order: Order
-
-
-@attrs.frozen
-class Cancel:
-    """Close an order if it still lives."""
-
-    order: Order
-    reason: str
-
-
-Command = Place | Cancel
-
-
-def outside(order: Order, fair: int, width_bps: int) -> bool:
-    """Whether the price is more aggressive than the fair price and a width allow."""
-    if order.is_buy:
-        return order.price * _BPS > fair * (_BPS + width_bps)
-    return order.price * _BPS < fair * (_BPS - width_bps)
 
 
 class Engine:
-    """Books, positions and fills; changed by commands only, one at a time, in order of their due times."""
+    """Books, waiting orders and fills; changed by commands only, one at a time.
+
+    Commands of clients come through `submit` and are due after their speed bump. Those of the exchange itself
+    (participants, prices, busts) are executed at once, or, when an event of a step asks for them, right after that
+    step: an event's listener never finds the books half changed by another.
+    """
 
     def __init__(
         self,
@@ -61,172 +55,253 @@ class Engine:
         clearing: Clearing,
         prices: Prices,
         stamps: Stamps,
-        new_house: Callable[[Market, Book], House],
         emit: Emit,
+        *,
+        mode: Callable[[], Mode],
+        settings: ExchangeSettings,
     ) -> None:
         self._markets = markets
         self._ledger = ledger
-        self._stamps = stamps
         self._clearing = clearing
         self._prices = prices
+        self._stamps = stamps
         self._emit = emit
-        self._queue: list[tuple[float, int, Command]] = []
-        self._queued = 0
-        self._arrival = trio.Event()
-        self.fills: defaultdict[int, list[Fill]] = defaultdict(list)
+        self._mode = mode
+        self._keeps_place = settings.modify_priority == "kept"
+        self._info_stays = settings.request_info == "stays"
+        self._inbox = Inbox()
+        self._todo: deque[Command] = deque()
+        self._stepping = False
+        self._lines = 0
+        self._moved: dict[int, None] = {}
+        self._triggers = Triggers()
+        self._risk = Risk(markets, ledger, clearing, prices)
+        self.fills = Fills(ledger.kept)
+        self._settlement = Settlement(clearing, self.fills, prices, stamps, emit)
         self.books = {symbol: Book(symbol) for symbol in markets}
-        self._houses = {symbol: new_house(market, self.books[symbol]) for symbol, market in markets.items()}
-        for symbol in markets:
-            self._refresh(symbol, self._stamps.now_ms())
+
+    # -- what it is told -----------------------------------------------------------------------------------
 
     def submit(self, command: Command, delay: float = 0.0) -> None:
         """Queue a command; ``delay`` in seconds is a speed bump before the engine sees it."""
-        self._queued += 1
-        heapq.heappush(self._queue, (trio.current_time() + delay, self._queued, command))
-        self._arrival.set()
+        self._inbox.put(command, delay)
 
     async def run(self) -> None:
         """Work the queue off for as long as the exchange lives."""
-        while True:
-            if not self._queue:
-                self._arrival = trio.Event()
-                await self._arrival.wait()
-            # A speed bump may be overtaken by a command that is due earlier, so wait for either.
-            self._arrival = trio.Event()
-            with trio.move_on_at(self._queue[0][0]):
-                await self._arrival.wait()
-            while self._queue and self._queue[0][0] <= trio.current_time():
-                self.step(heapq.heappop(self._queue)[2])
-            await trio.lowlevel.checkpoint()
+        await self._inbox.run(self.step)
+
+    def place_now(self, order: Order) -> None:
+        """Place an order of a synthetic participant. Its status says what became of it, once its step is over."""
+        self.step(Place(order))
+
+    def cancel_now(self, order: Order) -> None:
+        """Cancel an order of a synthetic participant; one that is closed already is no error."""
+        self.step(Cancel(order, "USER_CANCELED"))
+
+    def prices_moved(self, symbol: str) -> None:
+        """A mark or fair price moved: trigger what waited for it, or close what a mode no longer tolerates."""
+        mode, price = self._mode(), self._prices[symbol]
+        if mode in RESTRICTED:
+            for side in (self.books[symbol].bids, self.books[symbol].asks):
+                for order in list(
+                    takewhile(lambda order: not tolerates(order, order.price, price.fair), side)
+                ):
+                    self.step(Cancel(order, "EXPIRED"))
+        elif mode == "ok":
+            for order in self._triggers.take(symbol, price.mark):
+                self.step(Trigger(order))
+
+    def mode_changed(self) -> None:
+        """Restricted modes close orders outside their band; triggers that were paused are looked at again."""
+        for symbol in self._markets:
+            self.prices_moved(symbol)
+
+    def bust(self, fill_id: str) -> None:
+        """Revert a trade by one of its fills.
+
+        Raises:
+            FillUnknown: no such fill is kept, or its trade was busted before.
+        """
+        self.step(Bust(*self.fills.bust(fill_id)))
 
     def step(self, command: Command) -> None:
-        """Apply one command, publish every order it changed, and put the house quote back."""
-        order = command.order
-        if not order.is_live:
+        """Execute a command, then whatever its events asked for, one after the other."""
+        self._todo.append(command)
+        if self._stepping:
             return
+        self._stepping = True
+        try:
+            while self._todo:
+                self._execute(self._todo.popleft())
+        finally:
+            self._stepping = False
+            self._todo.clear()
+
+    # -- steps ---------------------------------------------------------------------------------------------
+
+    def _execute(self, command: Command) -> None:
+        symbol = command.fill.market if isinstance(command, Bust) else command.order.market
         match command:
-            case Place():
+            case Place(order) if order.status == NEW:
                 self._place(order)
-            case Cancel(reason=reason):
-                self.books[order.market].remove(order)
-                self._update(order, CLOSED, reason)
-        self._refresh(order.market, self._stamps.now_ms(), changed=True)
+            case Trigger(order) if order.status == UNTRIGGERED:
+                self._trigger(order)
+            case Modify():
+                self._modify(command)
+            case Cancel(order, reason) if order.is_live:
+                self._close(order, reason)
+            case Bust(fill, counterpart):
+                self._settlement.revert(fill, counterpart)
+                self._moved |= {fill.account: None, counterpart.account: None}
+        self._close_step(symbol)
 
     def _place(self, order: Order) -> None:
-        market, book = self._markets[order.market], self.books[order.market]
-        reason = self._refusal(order, market, book)
-        if reason:
+        if not self._mode_admits(order, order.price):
+            self._update(order, CLOSED, "EXPIRED")
+        elif not order.is_conditional:
+            self._enter(order)
+        elif reason := self._risk.trigger_refusal(order, order.size):
             self._update(order, CLOSED, reason)
-            return
-        matched = match(book, order, _limit(order, market, self._prices[market.symbol].mark))
-        self._settle(matched, book)
+        else:
+            self._update(order, UNTRIGGERED)
+            self._await_trigger(order)
+
+    def _await_trigger(self, order: Order) -> None:
+        """Wait for the mark; where it is there already, trigger right after this step."""
+        if self._mode() == "ok" and is_due(order, self._prices[order.market].mark):
+            self._todo.append(Trigger(order))
+        else:
+            self._triggers.add(order)
+
+    def _trigger(self, order: Order) -> None:
+        self._triggers.remove(order)
+        order.is_triggered = True
+        if not order.size:
+            position = self._clearing.position(order.account, order.market).size
+            if not reduces(order, position):
+                self._update(order, CLOSED, "REDUCE_ONLY_WILL_INCREASE")
+                return
+            order.size = order.remaining = abs(position)
+        self._enter(order)
+
+    def _enter(self, order: Order) -> None:
+        """Match an order, if the risk check lets it, and rest what remains."""
+        book = self.books[order.market]
+        if reason := self._risk.refusal(order, book, order.price, order.size):
+            self._update(order, CLOSED, reason)
+        else:
+            self._match(order, book)
+
+    def _match(self, order: Order, book: Book) -> None:
+        market = self._markets[order.market]
+        matched = match(book, order, bounds(order, market, self._prices[order.market].mark, book))
+        self._settle(matched, book.seq_no + 1)
         if matched.taker_expired:
             self._update(order, CLOSED, "SELF_TRADE")
         elif not order.remaining:
             self._update(order, CLOSED)
-        elif order.type == "MARKET" or order.instruction == "IOC":
+        elif matched.stopped_by_average:
+            self._update(order, CLOSED, "EXCEEDS_MAX_SLIPPAGE")
+        elif order.is_market or order.instruction == IOC:
             self._update(order, CLOSED, "REMAINING_IOC_CANCEL")
         else:
+            self._lines += 1
+            order.line = self._lines
             book.rest(order)
+            self._moved[order.account] = None
             self._update(order, OPEN)
 
-    def _refusal(self, order: Order, market: Market, book: Book) -> str:
-        """Why the risk check turns the order away, or nothing."""
-        if order.type == "MARKET" and book.opposite(order).best() is None:
-            return "EMPTY_MARKET"
-        if order.type != "MARKET" and outside(order, self._prices[market.symbol].mark, market.band_bps):
-            return "EXCEEDS_MAX_SLIPPAGE"
-        if order.instruction == "POST_ONLY" and would_cross(book, order):
-            return "POST_ONLY_WOULD_CROSS"
-        position = self._clearing.position(order.account, order.market).size
-        signed = order.size if order.is_buy else -order.size
-        if "REDUCE_ONLY" in order.flags and (position * signed >= 0 or abs(signed) > abs(position)):
-            return "REDUCE_ONLY_WILL_INCREASE"
-        pending = sum(
-            other.remaining
-            for other in self._ledger.live(order.account, order.market)
-            if other.side == order.side and other.status == OPEN
-        )
-        if order.size + pending + (position if order.is_buy else -position) > market.position_limit:
-            return "ORDER_EXCEEDS_POSITION_LIMIT"
-        return ""
-
-    def _settle(self, matched: Matched, book: Book) -> None:
+    def _settle(self, matched: Matched, book_seq: int) -> None:
         for order in matched.expired:
             self._update(order, CLOSED, "SELF_TRADE")
         for made in matched.trades:
-            self._record(made, book.touched(self._stamps.now_ms()))
-            if made.maker.account != HOUSE:
-                self._update(made.maker, OPEN if made.maker.remaining else CLOSED)
+            self._settlement.settle(made, book_seq)
+            self._moved |= {made.maker.account: None, made.taker.account: None}
+            self._update(made.maker, OPEN if made.maker_remaining else CLOSED)
 
-    def _record(self, made: Match, book_seq: int) -> None:
-        taker, now_ms = made.taker, self._stamps.now_ms()
-        trade = Trade(
-            self._stamps.new_id(), taker.market, taker.side, made.price, made.size, now_ms, book_seq
+    def _modify(self, command: Modify) -> None:
+        order, book = command.order, self.books[command.order.market]
+        if reason := self._modification_refusal(command, book):
+            order.request = RequestInfo(command.request_id, "REJECTED", reason)
+            self._announce(order)
+            return
+        order.request = RequestInfo(command.request_id, "SUCCESS")
+        order.signed_at_ms = command.signed_at_ms
+        self._moved[order.account] = None
+        total = command.total
+        if order.status == UNTRIGGERED:
+            self._triggers.remove(order)
+            order.price, order.trigger_price = command.price, command.trigger_price
+            order.size = order.remaining = total
+            self._update(order, UNTRIGGERED)
+            self._await_trigger(order)
+        elif self._keeps_place and command.price == order.price and total <= order.size:
+            less = order.size - total
+            order.resize(total)
+            book.own(order).reduce(order, less)
+            self._update(order, OPEN)
+        else:
+            book.remove(order)
+            order.resize(total)
+            order.price = command.price
+            self._match(order, book)
+
+    def _modification_refusal(self, command: Modify, book: Book) -> str:
+        """Why a modification leaves its order as it is, or nothing."""
+        order = command.order
+        if order.status not in {OPEN, UNTRIGGERED}:
+            return "ORDER_IS_NOT_OPEN"
+        if not self._mode_admits(order, command.price):
+            return "SYSTEM_STATUS_POST_ONLY" if self._mode() == "post_only" else "SYSTEM_STATUS_CANCEL_ONLY"
+        if order.status == UNTRIGGERED:
+            return self._risk.trigger_refusal(order, command.total)
+        if command.trigger_price != order.trigger_price:
+            return "INVALID_REQUEST_PARAMETER"
+        if command.total <= order.filled:
+            return "INVALID_ORDER_SIZE"
+        return self._risk.refusal(order, book, command.price, command.total - order.filled)
+
+    def _mode_admits(self, order: Order, price: int) -> bool:
+        """Whether the mode lets an order in that was accepted before it changed."""
+        mode = self._mode()
+        return mode not in RESTRICTED or (
+            mode == "post_only"
+            and order.instruction == POST_ONLY
+            and tolerates(order, price, self._prices[order.market].fair)
         )
-        self._emit(trade)
-        for order, liquidity, remaining in (
-            (made.maker, "MAKER", made.maker_remaining),
-            (made.taker, "TAKER", made.taker_remaining),
-        ):
-            settled = self._clearing.settle(
-                Leg(
-                    order.account,
-                    order.market,
-                    made.size if order.is_buy else -made.size,
-                    made.price,
-                    is_maker=order is made.maker,
-                    retail="INTERACTIVE" in order.flags,
-                )
-            )
-            if order.account == HOUSE:
-                continue
-            fill = Fill(
-                id=self._stamps.new_id(),
-                trade_id=trade.id,
-                order_id=order.id,
-                client_id=order.client_id,
-                account=order.account,
-                market=order.market,
-                side=order.side,
-                liquidity=liquidity,
-                price=made.price,
-                size=made.size,
-                remaining=remaining,
-                fee=settled.fee,
-                realized_pnl=settled.realized_pnl,
-                realized_funding=settled.realized_funding,
-                underlying_price=self._prices[order.market].underlying,
-                created_at_ms=now_ms,
-                book_seq=book_seq,
-            )
-            self.fills[order.account].append(fill)
-            self._emit(Filled(fill))
+
+    # -- what every step ends with -------------------------------------------------------------------------
+
+    def _close(self, order: Order, reason: str) -> None:
+        if not self.books[order.market].remove(order):
+            self._triggers.remove(order)
+        self._update(order, CLOSED, reason)
 
     def _update(self, order: Order, status: str, reason: str = "") -> None:
         order.move(status, reason)
+        if is_synthetic(order.account):
+            return
         order.updated_at_ms = self._stamps.now_ms()
+        forgotten = self._ledger.retire(order) if status == CLOSED else None
+        if forgotten is not None:
+            self.fills.forget_order(forgotten.id)
+        self._announce(order)
+
+    def _announce(self, order: Order) -> None:
         order.seq_no = self._stamps.rest_seq.next()
-        if status == CLOSED:
-            self._ledger.retire(order)
         self._emit(OrderChanged(order))
+        if not self._info_stays:
+            order.request = None
 
-    def _refresh(self, symbol: str, now_ms: int, *, changed: bool = False) -> None:
-        if self._houses[symbol].quote(now_ms) or changed:
-            self.books[symbol].touched(now_ms)
-            self._emit(BookChanged(self.books[symbol]))
-
-    def restrict(self) -> None:
-        """Close resting orders that a restricted mode does not tolerate (protocol reference 1)."""
-        for order in self._ledger:
-            fair = self._prices[order.market].fair
-            if order.status == OPEN and outside(order, fair, RESTRICTED_BAND_BPS):
-                self.submit(Cancel(order, "EXPIRED"))
-
-
-def _limit(order: Order, market: Market, mark: int) -> int:
-    """The worst price the order may trade at: its own, or the edge of the price band for MARKET."""
-    if order.type != "MARKET":
-        return order.price
-    width = market.band_bps if order.is_buy else -market.band_bps
-    return mark * (_BPS + width) // _BPS
+    def _close_step(self, symbol: str) -> None:
+        """Close reduce-only orders that no longer only reduce, and number what happened to the book."""
+        moved, self._moved = self._moved, {}
+        for account in moved:
+            if self._ledger.has_reduce_only(account, symbol):
+                position = self._clearing.position(account, symbol).size
+                for order in unfit(self._ledger.live_in(account, symbol), position):
+                    self._close(order, "REDUCE_ONLY_WILL_INCREASE")
+        book, now_ms = self.books[symbol], self._stamps.now_ms()
+        changes = book.close_step(now_ms)
+        if changes is not None:
+            self._emit(BookChanged(book, changes))

@@ -1,132 +1,76 @@
 """Order entry: what is checked before an order is answered with 201 and NEW (protocol reference 3.2, 3.7)."""
 
-import attrs
-import msgspec
+from collections.abc import Callable, Iterable, Mapping
 
-from bot.core.fixed import parse
+import attrs
+
+from bot.core.fixed import SCALE
+from bot.exchange.clearing.clearing import Clearing
 from bot.exchange.errors import VenueError
 from bot.exchange.identity.accounts import Account
 from bot.exchange.identity.snip12 import Messages
-from bot.exchange.identity.stark import is_valid, parse_signature
-from bot.exchange.limits import DEFAULT_RECV_WINDOW_MS, LONGEST_CLIENT_ID, SHORTEST_RECV_WINDOW_MS
+from bot.exchange.identity.stark import is_valid, parse_number, parse_signature
+from bot.exchange.limits import DEFAULT_RECV_WINDOW_MS, SHORTEST_RECV_WINDOW_MS
 from bot.exchange.market.listings import Market
 from bot.exchange.market.prices import Prices
-from bot.exchange.matching.crossing import EXPIRE_BOTH, EXPIRE_MAKER, EXPIRE_TAKER
+from bot.exchange.matching.caller import Caller
+from bot.exchange.matching.commands import Modify
+from bot.exchange.matching.ledger import OrderLedger
 from bot.exchange.matching.modes import Mode, check_mode
-from bot.exchange.matching.orders import Order, OrderLedger
+from bot.exchange.matching.orders import INTERACTIVE, OPEN, UNTRIGGERED, Order
+from bot.exchange.matching.reading import (
+    read_average_limit,
+    read_client_id,
+    read_flags,
+    read_prices,
+    read_size,
+    read_trigger,
+    read_words,
+    triggers_above,
+    with_retail_flag,
+)
+from bot.exchange.matching.reduce_only import reduces
+from bot.exchange.matching.requests import ModifyRequest, OrderRequest
+from bot.exchange.settings import ExchangeSettings
 from bot.exchange.stamps import Stamps
-
-SIDES = frozenset({"BUY", "SELL"})
-PLAIN_TYPES = frozenset({"LIMIT", "MARKET"})
-CONDITIONAL_TYPES = frozenset(
-    {
-        "STOP_LIMIT",
-        "STOP_MARKET",
-        "TAKE_PROFIT_LIMIT",
-        "TAKE_PROFIT_MARKET",
-        "STOP_LOSS_LIMIT",
-        "STOP_LOSS_MARKET",
-    }
-)
-INSTRUCTIONS = frozenset({"GTC", "POST_ONLY", "IOC", "RPI"})
-STP_MODES = frozenset({EXPIRE_MAKER, EXPIRE_TAKER, EXPIRE_BOTH})
-FLAGS = frozenset(
-    {
-        "REDUCE_ONLY",
-        "STOP_CONDITION_BELOW_TRIGGER",
-        "STOP_CONDITION_ABOVE_TRIGGER",
-        "INTERACTIVE",
-        "TARGET_STRATEGY_VWAP",
-        "MMP",
-    }
-)
-
-
-class OrderRequest(msgspec.Struct):
-    """The body of an order as clients send it; what the official SDK leaves out or sends as null is optional."""
-
-    market: str
-    side: str
-    type: str
-    size: str
-    signature: str
-    signature_timestamp: int
-    price: str | None = None
-    instruction: str | None = None
-    client_id: str | None = None
-    flags: list[str] | None = None
-    stp: str | None = None
-    recv_window: int | None = None
-
-
-_REQUEST = msgspec.json.Decoder(OrderRequest)
-
-
-def decode_order(body: bytes) -> OrderRequest:
-    """Read an order's body.
-
-    Raises:
-        VenueError: BINDING_ERROR when it is no JSON, VALIDATION_ERROR when fields are missing or of wrong types.
-    """
-    try:
-        return _REQUEST.decode(body)
-    except msgspec.ValidationError as error:
-        raise VenueError("VALIDATION_ERROR", str(error)) from error
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise VenueError("BINDING_ERROR", f"malformed JSON: {error}") from error
 
 
 @attrs.frozen
 class Entry:
-    """Turns requests into NEW orders of an account, or refuses them. Records what it accepts."""
+    """Turns requests into NEW orders and modifications of an account, or refuses them.
 
-    markets: dict[str, Market]
+    ``account_keys`` are all public keys that sign for an account; ``verify`` false skips the arithmetic of
+    signatures, nothing else.
+    """
+
+    markets: Mapping[str, Market]
     prices: Prices
     ledger: OrderLedger
+    clearing: Clearing
     stamps: Stamps
     messages: Messages
+    settings: ExchangeSettings
+    account_keys: Callable[[Account], Iterable[int]]
     verify: bool
 
-    def accept(
-        self, request: OrderRequest, account: Account, *, mode: Mode, received_ms: int, interactive: bool
-    ) -> Order:
-        """Check everything that is checked in the first phase and record the order.
+    def check(self, request: OrderRequest, caller: Caller, mode: Mode) -> Order:
+        """What is checked of a request by itself, signature included. Records nothing.
 
         Raises:
-            VenueError: the order was not accepted; nothing was recorded and its client id is free.
+            VenueError: the request is not one that could be accepted.
         """
-        order = self._read(request, account, received_ms, interactive=interactive)
-        market = self.markets[order.market]
-        check_mode(mode, order, self.prices[market.symbol].fair)
-        _check_window(request, received_ms)
-        self._check_signature(request, account, order)
-        if order.client_id and self.ledger.find_client_id(account.address, order.client_id):
-            raise VenueError("DUPLICATED_CLIENT_ID", f"client id {order.client_id!r} was used before")
-        if len(self.ledger.live(account.address, market.symbol)) >= market.max_open_orders:
-            raise VenueError("REQUEST_NOT_ALLOWED", f"more than {market.max_open_orders} open orders")
-        self.ledger.add(order)
-        return order
-
-    def _read(self, request: OrderRequest, account: Account, received_ms: int, *, interactive: bool) -> Order:
-        market = self.markets.get(request.market)
-        if market is None:
-            raise VenueError("MARKET_NOT_FOUND", f"market {request.market[:40]!r} does not exist")
-        instruction = request.instruction or "GTC"
-        stp = request.stp or EXPIRE_TAKER
-        flags = tuple(request.flags or ())
-        _check_words(request, instruction, stp, flags)
-        size = _read_size(request.size, market, self.prices[market.symbol].mark)
-        price = _read_price(request, market)
-        client_id = request.client_id or ""
-        if len(client_id) > LONGEST_CLIENT_ID:
-            raise VenueError("VALIDATION_ERROR", f"client_id is longer than {LONGEST_CLIENT_ID}")
-        if interactive and "INTERACTIVE" not in flags:
-            flags = (*flags, "INTERACTIVE")
+        market = self._market(request.market)
+        instruction, stp = read_words(request)
+        flags = read_flags(request)
+        if INTERACTIVE in flags and not caller.grant.interactive:
+            raise VenueError("REQUEST_NOT_ALLOWED", "INTERACTIVE orders need an interactive token")
+        price, signed_prices = read_prices(request.price, request.type, market)
+        size = read_size(request.size, request.type, flags, market)
         now_ms = self.stamps.now_ms()
-        return Order(
+        order = Order(
             id=self.stamps.new_id(),
-            account=account.address,
-            client_id=client_id,
+            account=caller.account.address,
+            client_id=read_client_id(request),
             market=market.symbol,
             side=request.side,
             type=request.type,
@@ -134,90 +78,152 @@ class Entry:
             price=price,
             size=size,
             stp=stp,
-            flags=flags,
+            flags=with_retail_flag(flags, interactive=caller.interactive),
             signed_at_ms=request.signature_timestamp,
-            received_at_ms=received_ms,
+            received_at_ms=caller.received_ms,
             created_at_ms=now_ms,
             updated_at_ms=now_ms,
             remaining=size,
-            seq_no=self.stamps.rest_seq.next(),
+            trigger_price=read_trigger(request.trigger_price, request.type, market),
+            triggers_above=triggers_above(request.type, request.side, flags),
+            average_limit=read_average_limit(request, flags, market),
         )
+        self._check_owner(request.on_behalf_of_account, caller)
+        self._check_notional(order, size)
+        check_mode(mode, order, price, self.prices[market.symbol].fair)
+        self._check_window(request.signature_timestamp, request.recv_window, caller.received_ms)
+        self._check_signature(order, request.signature, caller, signed_prices)
+        return order
 
-    def _check_signature(self, request: OrderRequest, account: Account, order: Order) -> None:
+    def admit(self, order: Order) -> None:
+        """Record a checked order, if it fits beside those that the account has.
+
+        Raises:
+            VenueError: DUPLICATED_CLIENT_ID, or REQUEST_NOT_ALLOWED above the market's ``max_open_orders``. Nothing
+                was recorded.
+        """
+        if order.client_id:
+            known = self.ledger.find_client_id(order.account, order.client_id)
+            if known is not None and (known.is_live or self.settings.client_ids == "once"):
+                raise VenueError("DUPLICATED_CLIENT_ID", f"client id {order.client_id!r} was used before")
+        most = self.markets[order.market].max_open_orders
+        if self.ledger.count(order.account, order.market) >= most:
+            raise VenueError("REQUEST_NOT_ALLOWED", f"more than {most} open orders")
+        order.seq_no = self.stamps.rest_seq.next()
+        self.ledger.add(order)
+
+    def check_modification(self, order: Order, request: ModifyRequest, caller: Caller, mode: Mode) -> Modify:
+        """What is checked of a modification before the engine sees it. Changes nothing.
+
+        Raises:
+            VenueError: ORDER_IS_NOT_OPEN, INVALID_REQUEST_PARAMETER for values that must be the order's own and
+                when nothing would change, and what `check` raises.
+        """
+        if order.status not in {OPEN, UNTRIGGERED}:
+            raise VenueError("ORDER_IS_NOT_OPEN", f"order is {order.status}")
+        for name in ("id", "market", "side", "type"):
+            if getattr(request, name) != getattr(order, name):
+                raise VenueError("INVALID_REQUEST_PARAMETER", f"{name} is not the order's")
+        self._check_owner(request.on_behalf_of_account, caller)
+        market = self.markets[order.market]
+        price, signed_prices = read_prices(request.price, order.type, market)
+        size = read_size(request.size, order.type, order.flags, market)
+        trigger_price = order.trigger_price
+        if request.trigger_price and request.trigger_price != "0":
+            trigger_price = read_trigger(request.trigger_price, order.type, market)
+        if order.is_triggered and trigger_price != order.trigger_price:
+            raise VenueError("INVALID_REQUEST_PARAMETER", "the order has triggered already")
+        counts_filled = self.settings.modify_size == "total"
+        modify = Modify(
+            order,
+            price,
+            size,
+            counts_filled=counts_filled,
+            trigger_price=trigger_price,
+            signed_at_ms=request.signature_timestamp,
+            request_id=self.stamps.new_id(),
+        )
+        if (price, modify.total, trigger_price) == (order.price, order.size, order.trigger_price):
+            raise VenueError("INVALID_REQUEST_PARAMETER", "no order parameters changed")
+        if order.filled and modify.total <= order.filled:
+            raise VenueError("INVALID_ORDER_SIZE", "size is not above what is filled already")
+        self._check_notional(order, size)
+        check_mode(mode, order, price, self.prices[market.symbol].fair)
+        self._check_window(request.signature_timestamp, None, caller.received_ms)
+        signed = attrs.evolve(order, size=size, signed_at_ms=request.signature_timestamp)
+        self._check_signature(signed, request.signature, caller, signed_prices, modified_id=int(order.id))
+        return modify
+
+    def _market(self, symbol: str) -> Market:
+        market = self.markets.get(symbol)
+        if market is None:
+            raise VenueError("MARKET_NOT_FOUND", f"market {symbol[:40]!r} does not exist")
+        return market
+
+    def _check_owner(self, owner: str | None, caller: Caller) -> None:
+        if owner and _felt(owner) != caller.account.address:
+            raise VenueError("REQUEST_NOT_ALLOWED", "orders for isolated margin accounts are not served")
+
+    def _check_notional(self, order: Order, size: int) -> None:
+        """Less than the minimum is allowed to a reduce-only order that closes the position (3.5)."""
+        market = self.markets[order.market]
+        # Untruncated: a product one unit of 10⁻¹⁶ short is short.
+        if not size or size * self.prices[order.market].mark >= market.min_notional * SCALE:
+            return
+        position = self.clearing.position(order.account, order.market).size
+        if not (order.is_reduce_only and reduces(order, position) and size == abs(position)):
+            raise VenueError("INVALID_ORDER_SIZE", "size x mark price is below min_notional")
+
+    def _check_window(self, signed_at_ms: int, recv_window: int | None, received_ms: int) -> None:
+        """An order received later than ``signature_timestamp + recv_window`` is refused (2.3).
+
+        How far in the future a timestamp may be is undocumented, and a setting.
+        """
+        if not 0 < signed_at_ms <= received_ms + self.settings.timestamp_ahead_ms:
+            raise VenueError(
+                "INVALID_TIMESTAMP", "signature_timestamp is not a time in milliseconds, or in the future"
+            )
+        window = DEFAULT_RECV_WINDOW_MS if recv_window is None else recv_window
+        if window < SHORTEST_RECV_WINDOW_MS:
+            raise VenueError("VALIDATION_ERROR", f"recv_window is below {SHORTEST_RECV_WINDOW_MS} ms")
+        if received_ms > signed_at_ms + window:
+            raise VenueError("INVALID_TIMESTAMP", "received after signature_timestamp + recv_window")
+
+    def _check_signature(
+        self,
+        order: Order,
+        text: str,
+        caller: Caller,
+        prices: Iterable[int],
+        *,
+        modified_id: int | None = None,
+    ) -> None:
         try:
-            signature = parse_signature(request.signature)
+            signature = parse_signature(text)
         except ValueError as error:
             raise VenueError("INVALID_ORDER_SIGNATURE", str(error)) from error
         if not self.verify:
             return
-        message = self.messages.order(
-            account.address,
-            timestamp=request.signature_timestamp,
-            market=order.market,
-            side=order.side,
-            order_type=order.type,
-            size=order.size,
-            price=order.price,
-        )
-        if not is_valid(account.public_key, message, signature):
-            raise VenueError("INVALID_ORDER_SIGNATURE", "the signature is not the account's over this order")
+        by_token = self.settings.order_signer == "token"
+        keys = [caller.grant.key] if by_token else list(self.account_keys(caller.account))
+        for price in prices:
+            message = self.messages.order(
+                order.account,
+                timestamp=order.signed_at_ms,
+                market=order.market,
+                side=order.side,
+                order_type=order.type,
+                size=order.size,
+                price=price,
+                modified_id=modified_id,
+            )
+            if any(is_valid(key, message, signature) for key in keys):
+                return
+        raise VenueError("INVALID_ORDER_SIGNATURE", "the signature is not the key's over this order")
 
 
-def _check_words(request: OrderRequest, instruction: str, stp: str, flags: tuple[str, ...]) -> None:
-    if request.side not in SIDES:
-        raise VenueError("VALIDATION_ERROR", f"side {request.side[:40]!r} is neither BUY nor SELL")
-    if request.type in CONDITIONAL_TYPES:
-        raise VenueError("REQUEST_NOT_ALLOWED", f"{request.type} orders are not served here yet")
-    if request.type not in PLAIN_TYPES:
-        raise VenueError("VALIDATION_ERROR", f"unknown order type {request.type[:40]!r}")
-    if instruction not in INSTRUCTIONS:
-        raise VenueError("VALIDATION_ERROR", f"unknown instruction {instruction[:40]!r}")
-    if instruction == "RPI":
-        raise VenueError("RPI_ACCOUNT_NOT_WHITELISTED", "this account may not place RPI orders")
-    if request.type == "MARKET" and instruction == "POST_ONLY":
-        raise VenueError("VALIDATION_ERROR", "a MARKET order cannot be POST_ONLY")
-    if stp not in STP_MODES:
-        raise VenueError("VALIDATION_ERROR", f"unknown stp {stp[:40]!r}")
-    if not FLAGS.issuperset(flags):
-        raise VenueError("VALIDATION_ERROR", "unknown flag")
-
-
-def _read_size(text: str, market: Market, mark: int) -> int:
+def _felt(text: str) -> int | None:
     try:
-        size = parse(text)
-    except ValueError as error:
-        raise VenueError("INVALID_ORDER_SIZE", f"size is {error}") from error
-    if size <= 0 or size % market.step:
-        raise VenueError("INVALID_ORDER_SIZE", "size is not a positive multiple of order_size_increment")
-    if size > market.max_order_size:
-        raise VenueError("INVALID_ORDER_SIZE", "size is above max_order_size")
-    # Untruncated: a product one unit of 10⁻¹⁶ short is short.
-    if size * mark < market.min_notional * 10**8:
-        raise VenueError("INVALID_ORDER_SIZE", "size x mark price is below min_notional")
-    return size
-
-
-def _read_price(request: OrderRequest, market: Market) -> int:
-    if request.type == "MARKET":
-        return 0
-    try:
-        price = parse(request.price or "")
-    except ValueError as error:
-        raise VenueError("VALIDATION_ERROR", f"price is {error}") from error
-    if price <= 0 or price % market.tick:
-        raise VenueError("VALIDATION_ERROR", "price is not a positive multiple of price_tick_size")
-    return price
-
-
-def _check_window(request: OrderRequest, received_ms: int) -> None:
-    """An order received later than ``signature_timestamp + recv_window`` is refused (2.3).
-
-    A timestamp in the future is undocumented, and let through.
-    """
-    if request.signature_timestamp <= 0 or request.signature_timestamp >= 2**63:
-        raise VenueError("INVALID_TIMESTAMP", "signature_timestamp is not a time in milliseconds")
-    window = DEFAULT_RECV_WINDOW_MS if request.recv_window is None else request.recv_window
-    if window < SHORTEST_RECV_WINDOW_MS:
-        raise VenueError("VALIDATION_ERROR", f"recv_window is below {SHORTEST_RECV_WINDOW_MS} ms")
-    if received_ms > request.signature_timestamp + window:
-        raise VenueError("INVALID_TIMESTAMP", "received after signature_timestamp + recv_window")
+        return parse_number(text)
+    except ValueError:
+        return None

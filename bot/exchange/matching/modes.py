@@ -4,15 +4,23 @@ from typing import Literal, get_args
 
 from bot.exchange.errors import VenueError
 from bot.exchange.limits import RESTRICTED_BAND_BPS
-from bot.exchange.matching.engine import outside
-from bot.exchange.matching.orders import Order
+from bot.exchange.matching.bands import outside
+from bot.exchange.matching.orders import POST_ONLY, RPI, Order
 
 Mode = Literal["ok", "maintenance", "cancel_only", "post_only"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
+RESTRICTED: frozenset[Mode] = frozenset({"cancel_only", "post_only"})
+"""The modes in which resting orders must be near the fair price."""
 
-def check_mode(mode: Mode, order: Order, fair: int) -> None:
-    """Refuse an order that the mode does not let in; ``fair`` is the external fair price in 10⁻⁸.
+
+def tolerates(order: Order, price: int, fair: int) -> bool:
+    """Whether an order may rest at a price in a restricted mode."""
+    return not outside(order, price, fair, RESTRICTED_BAND_BPS)
+
+
+def check_mode(mode: Mode, order: Order, price: int, fair: int) -> None:
+    """Refuse an order at a price that the mode does not let in; ``fair`` is the external fair price in 10⁻⁸.
 
     Raises:
         VenueError: SYSTEM_STATUS_CANCEL_ONLY, SYSTEM_STATUS_POST_ONLY, or SERVICE_UNAVAILABLE in maintenance.
@@ -24,11 +32,11 @@ def check_mode(mode: Mode, order: Order, fair: int) -> None:
         raise VenueError(
             "SYSTEM_STATUS_CANCEL_ONLY", "system status is CANCEL_ONLY, only cancel orders are allowed"
         )
-    if order.instruction not in {"POST_ONLY", "RPI"}:
+    if order.instruction not in {POST_ONLY, RPI}:
         raise VenueError(
             "SYSTEM_STATUS_POST_ONLY", "system status is POST_ONLY, only post only orders are allowed"
         )
-    if outside(order, fair, RESTRICTED_BAND_BPS):
+    if not tolerates(order, price, fair):
         raise VenueError(
             "SYSTEM_STATUS_POST_ONLY",
             "system status is POST_ONLY, price is outside the external fair price band",

@@ -1,5 +1,6 @@
 """From a request to its handler, and from a refusal to its answer."""
 
+from collections import defaultdict
 from collections.abc import Callable
 
 import attrs
@@ -9,6 +10,8 @@ from bot.exchange.counters import Counters
 from bot.exchange.errors import VenueError
 from bot.exchange.transport.http import Answer, Request, refusal
 
+Handler = Callable[[Request], Answer]
+
 
 @attrs.frozen
 class Route:
@@ -16,56 +19,104 @@ class Route:
 
     method: str
     path: str
-    handler: Callable[[Request], Answer]
+    handler: Handler
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@attrs.frozen
+class _Place:
+    """One path, its parameters by position, and its routes by method."""
+
+    literals: tuple[str | None, ...]
+    """Its parts; None where a parameter stands."""
+    names: tuple[str, ...]
+    routes: dict[str, Route] = attrs.field(factory=dict)
 
     def match(self, segments: tuple[str, ...]) -> dict[str, str] | None:
-        """The parameters when the path is this route's."""
-        parts = self.path.split("/")[1:]
-        if len(parts) != len(segments):
-            return None
-        params: dict[str, str] = {}
-        for part, segment in zip(parts, segments, strict=True):
-            if part.startswith("{"):
+        """The parameters when the path is this place's. No parameter is empty."""
+        values = []
+        for literal, segment in zip(self.literals, segments, strict=True):
+            if literal is None:
                 if not segment:
                     return None
-                params[part[1:-1]] = segment
-            elif part != segment:
+                values.append(segment)
+            elif literal != segment:
                 return None
-        return params
+        return dict(zip(self.names, values, strict=True))
 
 
 class Router:
-    """Routes in order: the first whose path fits wins. Counts requests by route, so unknown paths count as one."""
+    """Finds the route of a request: fixed paths before those with parameters. HEAD is GET without its body.
 
-    def __init__(self, routes: list[Route], counters: Counters) -> None:
-        self._routes = routes
+    Requests are counted by route, so that unknown paths count as one. ``unknown`` sees requests that no route
+    serves before they are refused, and may refuse them with a `VenueError` of its own.
+    """
+
+    def __init__(
+        self,
+        routes: list[Route],
+        counters: Counters,
+        unknown: Callable[[Request], None] = lambda _request: None,
+    ) -> None:
         self._counters = counters
+        self._unknown = unknown
+        self._fixed: dict[tuple[str, ...], _Place] = {}
+        self._open: defaultdict[int, list[_Place]] = defaultdict(list)
+        for route in routes:
+            self._add(route)
+
+    def _add(self, route: Route) -> None:
+        parts = route.path.split("/")[1:]
+        names = tuple(part[1:-1] for part in parts if part.startswith("{"))
+        literals = tuple(None if part.startswith("{") else part for part in parts)
+        if names:
+            places = self._open[len(parts)]
+            place = next((place for place in places if place.literals == literals), None)
+            if place is None:
+                place = _Place(literals, names)
+                places.append(place)
+        else:
+            place = self._fixed.setdefault(tuple(parts), _Place(literals, ()))
+        if route.method in place.routes:
+            raise ValueError(f"{route.name} is served twice")
+        place.routes[route.method] = route
 
     def answer(self, request: Request) -> Answer:
         """Serve a request; a refusal is an answer too."""
         name, answer = self._serve(request)
+        if request.visit.headers:
+            answer = attrs.evolve(answer, headers=(*answer.headers, *request.visit.headers))
         self._counters.requests[name] += 1
         self._counters.answers[str(answer.status)] += 1
         logger.debug("{} {} {}", request.method, "/".join(("", *request.segments)), answer.status)
         return answer
 
     def _serve(self, request: Request) -> tuple[str, Answer]:
-        allowed = []
-        for route in self._routes:
-            params = route.match(request.segments)
-            if params is None:
-                continue
-            if route.method != request.method:
-                allowed.append(route.method)
-                continue
-            name = f"{route.method} {route.path}"
-            try:
+        place, params = self._find(request.segments)
+        method = "GET" if request.method == "HEAD" else request.method
+        route = None if place is None else place.routes.get(method)
+        name = "not found" if place is None else "method not allowed" if route is None else route.name
+        try:
+            if route is not None:
                 return name, route.handler(attrs.evolve(request, params=params))
-            except VenueError as error:
-                return name, refusal(error)
-        if allowed:
-            refused = VenueError(
-                "REQUEST_NOT_ALLOWED", "method not allowed", data={"allow": allowed}, status=405
-            )
-            return "method not allowed", refusal(refused)
-        return "not found", refusal(VenueError("NOT_FOUND", "no such path"))
+            self._unknown(request)
+        except VenueError as error:
+            return name, refusal(error)
+        if place is None:
+            return name, refusal(VenueError("NOT_FOUND", "no such path"))
+        allowed = [*place.routes, *(["HEAD"] if "GET" in place.routes else [])]
+        refused = VenueError("REQUEST_NOT_ALLOWED", "method not allowed", data={"allow": allowed}, status=405)
+        return name, refusal(refused)
+
+    def _find(self, segments: tuple[str, ...]) -> tuple[_Place | None, dict[str, str]]:
+        fixed = self._fixed.get(segments)
+        if fixed is not None:
+            return fixed, {}
+        for place in self._open.get(len(segments), ()):
+            params = place.match(segments)
+            if params is not None:
+                return place, params
+        return None, {}

@@ -5,6 +5,8 @@ from typing import Any
 import attrs
 import msgspec
 
+from bot.exchange.errors import UNREADABLE
+
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
@@ -12,6 +14,9 @@ INVALID_PARAMS = -32602
 MALFORMED_BEARER = 40110
 INVALID_BEARER = 40111
 PERMISSION_DENIED = 40300
+RATE_LIMITED = 42901
+REFUSED = 100
+"""A refusal of the business; ``data`` is its REST code (section 4.2 leaves the mapping open)."""
 
 Id = int | str | None
 
@@ -28,33 +33,15 @@ class RpcError(Exception):
 
 @attrs.frozen
 class Call:
-    """A request. One without an id is executed and answered like any other, with id 0 (section 10, item 6)."""
+    """A request, and when it was received, in ns.
+
+    One without an id is executed and answered like any other, with id 0 (section 10, item 6).
+    """
 
     id: Id
     method: str
     params: Any
-
-
-@attrs.frozen
-class Reply:
-    """The answer to one message, with the times it came and left, in µs."""
-
-    id: Id
-    us_in: int
-    us_out: int
-    result: dict[str, Any] | None = None
-    error: RpcError | None = None
-
-
-@attrs.frozen
-class ChannelData:
-    """One update of a channel, under the name it was subscribed by (section 10, item 2)."""
-
-    channel: str
-    data: dict[str, Any]
-
-
-Outgoing = Reply | ChannelData
+    received_ns: int
 
 
 def read_message(text: str) -> Any:
@@ -65,7 +52,7 @@ def read_message(text: str) -> Any:
     """
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise RpcError(PARSE_ERROR, "parse error", str(error)) from error
 
 
@@ -79,7 +66,7 @@ def id_of(message: Any) -> Id:
     return identifier if isinstance(identifier, int | str) and not isinstance(identifier, bool) else None
 
 
-def read_call(message: Any) -> Call:
+def read_call(message: Any, received_ns: int) -> Call:
     """The request in a message.
 
     Raises:
@@ -94,7 +81,25 @@ def read_call(message: Any) -> Call:
         raise RpcError(INVALID_REQUEST, "invalid request", "method is not a string")
     if id_of(message) is None:
         raise RpcError(INVALID_REQUEST, "invalid request", "id is neither a whole number nor a string")
-    return Call(id_of(message), method, message.get("params"))
+    return Call(id_of(message), method, message.get("params"), received_ns)
+
+
+def invalid_params(reason: str) -> RpcError:
+    """The refusal of parameters that are missing or of wrong types."""
+    return RpcError(INVALID_PARAMS, "invalid params", reason)
+
+
+def read_params(call: Call) -> dict[str, Any]:
+    """Parameters by name; none at all are an empty set of them.
+
+    Raises:
+        RpcError: -32602 when they are no object.
+    """
+    if call.params is None:
+        return {}
+    if not isinstance(call.params, dict):
+        raise invalid_params("params is not an object")
+    return call.params
 
 
 def read_text_param(call: Call, name: str) -> str:
@@ -103,25 +108,33 @@ def read_text_param(call: Call, name: str) -> str:
     Raises:
         RpcError: -32602.
     """
-    value = call.params.get(name) if isinstance(call.params, dict) else None
-    if not isinstance(value, str) or not value:
-        raise RpcError(INVALID_PARAMS, "invalid params", f"{name} is not a string")
+    value = read_optional_text(call, name)
+    if not value:
+        raise invalid_params(f"{name} is not a string")
     return value
 
 
-def encode(item: Outgoing) -> str:
-    """The text frame of a reply or an update; it ends in a newline (4.1)."""
-    frame: dict[str, Any]
-    if isinstance(item, ChannelData):
-        params = {"channel": item.channel, "data": item.data}
-        frame = {"jsonrpc": "2.0", "method": "subscription", "params": params}
-    else:
-        frame = {"jsonrpc": "2.0", "id": item.id}
-        if item.error is None:
-            frame["result"] = item.result
-        else:
-            frame["error"] = {"code": item.error.code, "message": item.error.message}
-            if item.error.data is not None:
-                frame["error"]["data"] = item.error.data
-        frame |= {"usIn": item.us_in, "usOut": item.us_out, "usDiff": item.us_out - item.us_in}
-    return msgspec.json.encode(frame).decode() + "\n"
+def read_optional_text(call: Call, name: str) -> str | None:
+    """A string parameter; None where it is absent, null, or empty.
+
+    Raises:
+        RpcError: -32602.
+    """
+    value = read_params(call).get(name)
+    if value is not None and not isinstance(value, str):
+        raise invalid_params(f"{name} is not a string")
+    return value or None
+
+
+def read_names(call: Call, name: str) -> list[str] | None:
+    """A parameter that is a list of strings; None where it is absent or null.
+
+    Raises:
+        RpcError: -32602.
+    """
+    value = read_params(call).get(name)
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise invalid_params(f"{name} is not a list of strings")
+    return value

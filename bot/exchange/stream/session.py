@@ -1,30 +1,18 @@
 """One WebSocket's conversation: who it speaks for, what it subscribed to, and what waits to be sent to it. No I/O."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 import trio
 
-from bot.exchange.identity.tokens import Grant, TokenRefused, Tokens
+from bot.exchange.identity.accounts import Account
+from bot.exchange.identity.tokens import Grant
 from bot.exchange.limits import WS_UNREAD_MESSAGES
 from bot.exchange.stamps import Stamps
-from bot.exchange.stream.channels import check_channel
-from bot.exchange.stream.rpc import (
-    INVALID_BEARER,
-    INVALID_REQUEST,
-    MALFORMED_BEARER,
-    METHOD_NOT_FOUND,
-    Call,
-    ChannelData,
-    Outgoing,
-    Reply,
-    RpcError,
-    id_of,
-    read_call,
-    read_message,
-    read_text_param,
-)
+from bot.exchange.stream.frames import ChannelData, Outgoing, Payload, Reply
+from bot.exchange.stream.rpc import METHOD_NOT_FOUND, Call, RpcError, id_of, read_call, read_message
+from bot.exchange.stream.topics import Topic
 
 
 @attrs.frozen
@@ -35,56 +23,87 @@ class HangUp:
     reason: str
 
 
+@attrs.frozen
+class Done:
+    """What a call came to; ``then`` is run once its reply is on its way."""
+
+    result: dict[str, Any]
+    then: Callable[[], None] | None = None
+
+
+@attrs.frozen
+class Handled:
+    """What was called, by the name of a method that there is or ``unknown``, and the code of the error if any."""
+
+    method: str
+    code: int | None
+
+
+@attrs.define
+class Subscription:
+    """A channel under its name, and what it hears of. ``scoped``: its markets may be changed in place."""
+
+    name: str
+    topics: dict[Topic, None]
+    scoped: bool = False
+
+
+@attrs.frozen
+class Speaker:
+    """Who a socket speaks for, and by what right."""
+
+    account: Account
+    grant: Grant
+
+
+UNKNOWN = "unknown"
+"""The name of every method that there is not."""
+
+Method = Callable[["Session", Call], Done]
+"""What a method does for a socket. Raises `RpcError` to refuse."""
+
+
 class Session:
-    """The exchange's end of one socket.
+    """The exchange's end of one socket of a client at ``ip``.
 
     ``outbox`` is drained by the transport; ``hang_up`` tells the transport to end, once; ``subscribed`` is set
     while at least one subscription is held, ``unsubscribed`` while none is.
     """
 
-    def __init__(
-        self,
-        node_id: str,
-        tokens: Tokens,
-        markets: Container[str],
-        stamps: Stamps,
-        may_trade: Callable[[int], bool],
-    ) -> None:
-        self._node_id = node_id
-        self._tokens = tokens
-        self._markets = markets
+    def __init__(self, node_id: str, ip: str, methods: Mapping[str, Method], stamps: Stamps) -> None:
+        self.node_id = node_id
+        self.ip = ip
+        self._methods = methods
         self._stamps = stamps
-        self._may_trade = may_trade
         self._outgoing, self.outbox = trio.open_memory_channel[Outgoing](WS_UNREAD_MESSAGES)
-        self._subscriptions: dict[str, None] = {}
-        self.grant: Grant | None = None
+        self.speaker: Speaker | None = None
+        self.subscriptions: dict[str, Subscription] = {}
         self.ending: HangUp | None = None
         self.hung_up = trio.Event()
         self.subscribed = trio.Event()
         self.unsubscribed = trio.Event()
         self.unsubscribed.set()
-        self._methods: dict[str, Callable[[Call], dict[str, Any]]] = {
-            "auth": self._authenticate,
-            "subscribe": self._subscribe,
-            "unsubscribe": self._unsubscribe,
-        }
 
-    def is_subscribed(self, account: int, channel: str) -> bool:
-        """Whether updates of this account's channel go here."""
-        return self.grant is not None and self.grant.account == account and channel in self._subscriptions
-
-    def handle(self, text: str, us_in: int) -> None:
+    def handle(self, text: str, received_ns: int) -> Handled:
         """Execute one message and put its answer into the outbox. Never raises for what a client sends."""
         identifier = None
-        result: dict[str, Any] | None = None
+        method = UNKNOWN
+        done: Done | None = None
         refused: RpcError | None = None
         try:
             message = read_message(text)
             identifier = id_of(message)
-            result = self._execute(read_call(message))
+            call = read_call(message, received_ns)
+            execute = self._find(call.method)
+            method = call.method
+            done = execute(self, call)
         except RpcError as error:
             refused = error
-        self.deliver(Reply(identifier, us_in, self._stamps.now_us(), result, refused))
+        result = None if done is None else done.result
+        self.deliver(Reply(identifier, received_ns // 1000, self._stamps.now_us(), result, refused))
+        if done is not None and done.then is not None:
+            done.then()
+        return Handled(method, None if refused is None else refused.code)
 
     def deliver(self, item: Outgoing) -> None:
         """Queue something for the client; one that does not read is hung up on."""
@@ -98,8 +117,8 @@ class Session:
             self.hang_up(None, "the connection is gone")
 
     def publish(self, channel: str, data: dict[str, Any]) -> None:
-        """Queue an update of a channel."""
-        self.deliver(ChannelData(channel, data))
+        """Queue an update that only this socket is to see."""
+        self.deliver(ChannelData(channel, Payload(data)))
 
     def hang_up(self, code: int | None, reason: str) -> None:
         """End the socket, with a close frame or without. The first reason stays."""
@@ -107,45 +126,22 @@ class Session:
             self.ending = HangUp(code, reason)
             self.hung_up.set()
 
-    def _execute(self, call: Call) -> dict[str, Any]:
-        method = self._methods.get(call.method)
-        if method is None:
-            raise RpcError(METHOD_NOT_FOUND, "method does not exist", call.method[:80])
-        return method(call)
-
-    def _authenticate(self, call: Call) -> dict[str, Any]:
-        bearer = read_text_param(call, "bearer")
-        try:
-            grant = self._tokens.check(bearer)
-        except TokenRefused as error:
-            code = MALFORMED_BEARER if error.malformed else INVALID_BEARER
-            raise RpcError(code, str(error)) from error
-        if not self._may_trade(grant.account):
-            raise RpcError(INVALID_BEARER, "invalid bearer token", "the account is not onboarded")
-        if self.grant is not None and self.grant.account != grant.account:
-            raise RpcError(INVALID_REQUEST, "invalid request", "the connection belongs to another account")
-        self.grant = grant
-        return {"node_id": self._node_id}
-
-    def _subscribe(self, call: Call) -> dict[str, Any]:
-        channel = read_text_param(call, "channel")
-        check_channel(channel, self._markets, authenticated=self.grant is not None)
-        if channel in self._subscriptions:
-            raise RpcError(INVALID_REQUEST, "invalid subscribe request", f"already subscribed to {channel}")
-        self._subscriptions[channel] = None
-        if len(self._subscriptions) == 1:
+    def hold(self, subscription: Subscription) -> None:
+        """Note a subscription."""
+        self.subscriptions[subscription.name] = subscription
+        if len(self.subscriptions) == 1:
             self.subscribed.set()
             self.unsubscribed = trio.Event()
-        return {"channel": channel}
 
-    def _unsubscribe(self, call: Call) -> dict[str, Any]:
-        channel = read_text_param(call, "channel")
-        if channel not in self._subscriptions:
-            raise RpcError(
-                INVALID_REQUEST, "invalid unsubscribe request", f"not subscribed to {channel[:80]}"
-            )
-        del self._subscriptions[channel]
-        if not self._subscriptions:
+    def drop(self, name: str) -> None:
+        """Give up a subscription that is held."""
+        del self.subscriptions[name]
+        if not self.subscriptions:
             self.unsubscribed.set()
             self.subscribed = trio.Event()
-        return {"channel": channel}
+
+    def _find(self, name: str) -> Method:
+        method = self._methods.get(name)
+        if method is None:
+            raise RpcError(METHOD_NOT_FOUND, "method does not exist", name[:80])
+        return method

@@ -12,15 +12,24 @@ import trio
 from bot.core.clock import Clock
 from bot.exchange.errors import VenueError
 from bot.exchange.limits import HTTP_CLOSE, HTTP_IDLE, HTTP_LARGEST_BODY, HTTP_LARGEST_HEAD
+from bot.exchange.transport.peer import LOOPBACK
 
 _CHUNK = 64 * 1024
+
+
+@attrs.define
+class Visit:
+    """What is found out about a request on its way: whose it is, and headers that its answer gets, refused or not."""
+
+    account: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @attrs.frozen
 class Request:
     """A complete request. ``segments`` are the decoded parts of the path; header names are lower case.
 
-    ``params`` and ``received_ms`` are added on the way to the handler.
+    ``peer`` is the IP address it came from. ``params`` and ``received_ms`` are added on the way to the handler.
     """
 
     method: str
@@ -28,8 +37,10 @@ class Request:
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+    peer: str = LOOPBACK
     params: dict[str, str] = attrs.field(factory=dict)
     received_ms: int = 0
+    visit: Visit = attrs.field(factory=Visit, eq=False)
 
 
 @attrs.frozen
@@ -49,7 +60,7 @@ def json_answer(value: object, status: int = 200) -> Answer:
 def refusal(error: VenueError) -> Answer:
     """An error in the venue's form."""
     headers = (("allow", ", ".join(error.data["allow"])),) if error.status == 405 and error.data else ()
-    return Answer(error.status, msgspec.json.encode(error.body()), headers)
+    return Answer(error.status, msgspec.json.encode(error.body()), (*headers, *error.headers))
 
 
 Handler = Callable[[Request], Awaitable[Answer]]
@@ -65,9 +76,10 @@ def split_target(target: str) -> tuple[tuple[str, ...], dict[str, str]]:
 class HttpConnection:
     """One connection: keep-alive, a limit on heads and bodies, and closed when idle for `HTTP_IDLE`."""
 
-    def __init__(self, stream: trio.abc.Stream, clock: Clock) -> None:
+    def __init__(self, stream: trio.abc.Stream, clock: Clock, peer: str = LOOPBACK) -> None:
         self._stream = stream
         self._clock = clock
+        self._peer = peer
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HTTP_LARGEST_HEAD)
         self._is_head = False
 
@@ -137,7 +149,7 @@ class HttpConnection:
                 return None
         segments, query = split_target(head.target.decode("latin-1"))
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
-        return Request(head.method.decode("latin-1"), segments, query, headers, bytes(body))
+        return Request(head.method.decode("latin-1"), segments, query, headers, bytes(body), self._peer)
 
     async def _next_event(self) -> h11.Event | None:
         """The next event of the client; None when it closed, or sent nothing for too long."""

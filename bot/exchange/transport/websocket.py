@@ -18,11 +18,11 @@ from bot.exchange.limits import (
     WS_LARGEST_MESSAGE,
     WS_PING_EVERY,
     WS_PONG_WITHIN,
-    WS_UNSUBSCRIBED_GRACE,
 )
-from bot.exchange.stream.rpc import encode
-from bot.exchange.stream.session import Session
+from bot.exchange.stream.encode import encode
+from bot.exchange.stream.session import Handled, Session
 from bot.exchange.transport.http import HttpConnection, refusal, split_target
+from bot.exchange.transport.peer import LOOPBACK
 
 ABNORMAL = 1006
 TOO_BIG = 1009
@@ -69,20 +69,22 @@ class SocketServer:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._processing = exchange.settings.processing_ms / 1000
+        self._grace = exchange.settings.unsubscribed_seconds
 
-    async def serve(self, stream: trio.abc.Stream) -> None:
+    async def serve(self, stream: trio.abc.Stream, peer: str = LOOPBACK) -> None:
         """One connection: an upgrade request, and then a conversation until either side ends it.
 
         Raises:
             trio.BrokenResourceError: the connection died before it was a WebSocket.
         """
-        http = HttpConnection(stream, self._exchange.clock)
+        http = HttpConnection(stream, self._exchange.clock, peer)
         upgrade: bytes | None = None
         with trio.move_on_after(WS_HANDSHAKE):
             try:
                 head = await http.read_head()
                 if head is None:
                     return
+                self._exchange.quotas.take_connect(peer)
                 upgrade = _read_upgrade(head)
             except (VenueError, h11.RemoteProtocolError) as error:
                 self._exchange.counters.requests["refused upgrade"] += 1
@@ -90,10 +92,10 @@ class SocketServer:
                 with trio.move_on_after(HTTP_CLOSE):
                     await http.answer_last(refusal(refused))
         if upgrade is not None:
-            await self._converse(_Rewound(stream, upgrade, http.unread()))
+            await self._converse(_Rewound(stream, upgrade, http.unread()), peer)
 
-    async def _converse(self, stream: _Rewound) -> None:
-        session = self._exchange.open_session()
+    async def _converse(self, stream: _Rewound, peer: str) -> None:
+        session = self._exchange.open_session(peer)
         socket: WebSocketConnection | None = None
         try:
             async with trio.open_nursery() as nursery:
@@ -102,7 +104,8 @@ class SocketServer:
                 stream.accepted.set()
                 nursery.start_soon(_write, socket, session)
                 nursery.start_soon(_ping, socket, session)
-                nursery.start_soon(_insist_on_subscription, session)
+                if self._grace:
+                    nursery.start_soon(_insist_on_subscription, session, self._grace)
                 nursery.start_soon(_end, socket, session, nursery.cancel_scope)
                 await self._read(socket, session)
                 if session.ending is None:
@@ -121,13 +124,19 @@ class SocketServer:
                 message = await socket.get_message()
             except ConnectionClosed:
                 return
-            us_in = self._exchange.stamps.now_us()
+            received_ns, started = self._exchange.stamps.now_ns(), self._exchange.request_log.start()
             if isinstance(message, bytes):
                 session.hang_up(UNSUPPORTED_DATA, "clients never send binary")
             elif session.ending is None:
                 if self._processing:
                     await trio.sleep(self._processing)
-                session.handle(message, us_in)
+                self._note(session, session.handle(message, received_ns), started)
+
+    def _note(self, session: Session, handled: Handled, started: int) -> None:
+        """Count a message, and log it if that is wished."""
+        self._exchange.counters.requests[f"WS {handled.method}"] += 1
+        account = None if session.speaker is None else session.speaker.account.address
+        self._exchange.request_log.call(handled.method, handled.code, account, started)
 
 
 async def _write(socket: WebSocketConnection, session: Session) -> None:
@@ -154,11 +163,11 @@ async def _ping(socket: WebSocketConnection, session: Session) -> None:
             return
 
 
-async def _insist_on_subscription(session: Session) -> None:
-    """End a socket that holds no subscription for too long (protocol reference 4.1)."""
+async def _insist_on_subscription(session: Session, grace: float) -> None:
+    """End a socket that holds no subscription for longer than ``grace`` seconds (protocol reference 4.1)."""
     while True:
         await session.unsubscribed.wait()
-        with trio.move_on_after(WS_UNSUBSCRIBED_GRACE):
+        with trio.move_on_after(grace):
             await session.subscribed.wait()
             continue
         session.hang_up(NO_SUBSCRIPTION, "no active subscription")

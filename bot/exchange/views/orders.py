@@ -1,15 +1,19 @@
-"""What orders and books look like to clients: the venue's JSON objects (protocol reference 3.3, 3.6)."""
+"""What orders and fills look like to clients (protocol reference 3.3, 3.6)."""
 
 from typing import Any
 
 from bot.core.fixed import render
-from bot.exchange.matching.book import Book
-from bot.exchange.matching.orders import Fill, Order
+from bot.exchange.matching.desk import CancelResult
+from bot.exchange.matching.fills import Fill
+from bot.exchange.matching.orders import Order
+
+UNFILLED = {"empty": "", "zero": "0"}
+"""The average price of an order without fills, by the setting ``unfilled_price``."""
 
 
-def order_view(order: Order, *, seq_no: int, published_ms: int) -> dict[str, Any]:
+def order_view(order: Order, *, seq_no: int, published_ms: int, unfilled: str = "") -> dict[str, Any]:
     """An OrderResp. ``seq_no`` is the transport's: REST and WebSocket number independently."""
-    return {
+    view: dict[str, Any] = {
         "id": order.id,
         "account": hex(order.account),
         "market": order.market,
@@ -20,12 +24,12 @@ def order_view(order: Order, *, seq_no: int, published_ms: int) -> dict[str, Any
         "price": render(order.price),
         "size": render(order.size),
         "remaining_size": render(order.remaining),
-        "avg_fill_price": render(order.average_price) if order.filled else "",
+        "avg_fill_price": render(order.average_price) if order.filled else unfilled,
         "status": order.status,
         "cancel_reason": order.cancel_reason,
         "client_id": order.client_id,
         "stp": order.stp,
-        "trigger_price": "0",
+        "trigger_price": render(order.trigger_price),
         "timestamp": order.signed_at_ms,
         "created_at": order.created_at_ms,
         "last_updated_at": order.updated_at_ms,
@@ -33,6 +37,14 @@ def order_view(order: Order, *, seq_no: int, published_ms: int) -> dict[str, Any
         "published_at": published_ms,
         "seq_no": seq_no,
     }
+    if order.request is not None:
+        view["request_info"] = {
+            "id": order.request.id,
+            "status": order.request.status,
+            "message": order.request.message,
+            "request_type": order.request.request_type,
+        }
+    return view
 
 
 def fill_view(fill: Fill) -> dict[str, Any]:
@@ -53,22 +65,22 @@ def fill_view(fill: Fill) -> dict[str, Any]:
         "realized_pnl": render(fill.realized_pnl),
         "realized_funding": render(fill.realized_funding),
         "underlying_price": render(fill.underlying_price),
-        "fill_type": "FILL",
-        "flags": [],
+        "fill_type": fill.fill_type,
+        "flags": list(fill.flags),
         "created_at": fill.created_at_ms,
         "orderbook_seq_no": fill.book_seq,
     }
 
 
-def bbo_view(book: Book) -> dict[str, Any]:
-    """A BBO; an empty side is two empty strings."""
-    bid, ask = book.bids.best_level(), book.asks.best_level()
+def cancel_result_view(result: CancelResult) -> dict[str, Any]:
+    """A CancelOrderResult, without what is not known of the order."""
+    known = {
+        "id": result.order_id,
+        "client_id": result.client_id,
+        "account": None if result.account is None else hex(result.account),
+        "market": result.market,
+    }
     return {
-        "market": book.market,
-        "seq_no": book.seq_no,
-        "last_updated_at": book.updated_at_ms,
-        "bid": render(bid[0]) if bid else "",
-        "bid_size": render(bid[1]) if bid else "",
-        "ask": render(ask[0]) if ask else "",
-        "ask_size": render(ask[1]) if ask else "",
+        **{name: value for name, value in known.items() if value is not None},
+        "status": result.status,
     }

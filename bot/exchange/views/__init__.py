@@ -1,0 +1,1 @@
+"""What REST and WebSocket show alike: the venue's JSON objects, one module a subject."""
