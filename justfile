@@ -58,7 +58,7 @@ load *ARGS: _env
 lock: _env
     .venv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 --extra dev --custom-compile-command "just lock" --output-file requirements.txt pyproject.toml
     .venv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 --custom-compile-command "just lock" --output-file clients/requirements-ccxt.txt clients/requirements-ccxt.in
-    .venv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.10 --custom-compile-command "just lock" --output-file clients/requirements-sdk.txt clients/requirements-sdk.in
+    .venv/bin/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.10 --python-platform linux --custom-compile-command "just lock" --output-file clients/requirements-sdk.txt clients/requirements-sdk.in
 
 # The environment, brought up to date when the pins or the project file changed.
 _env:

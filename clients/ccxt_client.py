@@ -51,7 +51,8 @@ def trader(exchange: type, where: Venue, key: str, **options: Any) -> Any:
         "options": {"sbe": False, **options},
     }
     if where.ca_file is not None and exchange is ccxt.paradex:
-        settings["verify"] = where.ca_file
+        # requests is given `verify and validateServerSsl`, so that it is the second that can name a file.
+        settings["validateServerSsl"] = where.ca_file
     elif where.ca_file is not None:
         settings["cafile"] = where.ca_file
     return exchange(settings)

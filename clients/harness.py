@@ -1,6 +1,7 @@
 """What both scripts share: an exchange to talk to, steps that are reported, and no way out of this machine."""
 
 import argparse
+import faulthandler
 import ipaddress
 import json
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+LONGEST_DAY = 600  # seconds; a script that hangs tells where, and fails
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ def venue(about: str) -> Iterator[Venue]:
     )
     parser.add_argument("--log-level", default="WARNING", help="how much the exchange tells on stderr")
     options = parser.parse_args()
+    faulthandler.dump_traceback_later(LONGEST_DAY, exit=True)
     _stay_on_loopback()
     if options.ready:
         yield _read(options.ready)

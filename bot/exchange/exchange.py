@@ -1,5 +1,6 @@
 """The exchange itself, without any transport: its parts, its hub of sockets, and its levers."""
 
+from collections.abc import Callable
 from random import Random
 
 import trio
@@ -13,7 +14,7 @@ from bot.exchange.event import Bus
 from bot.exchange.identity.accounts import Account, Accounts
 from bot.exchange.identity.config import CHAIN_ID
 from bot.exchange.identity.gate import Gate
-from bot.exchange.identity.login import Login
+from bot.exchange.identity.login import Login, read_public_key
 from bot.exchange.identity.quota import Quotas
 from bot.exchange.identity.readonly import ReadOnlyTokens
 from bot.exchange.identity.registration import Registration
@@ -58,7 +59,14 @@ class Exchange:
     to ``refuse_…`` levers are for tests and the control port.
     """
 
-    def __init__(self, settings: ExchangeSettings, clock: Clock, *, verify: bool = True) -> None:
+    def __init__(
+        self,
+        settings: ExchangeSettings,
+        clock: Clock,
+        *,
+        verify: bool = True,
+        write_log: Callable[[bytes], object] | None = None,
+    ) -> None:
         rng = Random(settings.seed)  # noqa: S311 - the exchange is a simulation; one seed is one exchange
         self.settings = settings
         self.markets: dict[str, Market] = MARKETS
@@ -72,14 +80,16 @@ class Exchange:
         self.quotas = Quotas(clock, enforced=settings.rate_limits == "venue")
         self.ledger = OrderLedger(settings.kept_orders)
         self.counters = Counters()
-        self.request_log = RequestLog(clock)
+        self.request_log = RequestLog(clock, write_log)
         self.mode: Mode = "ok"
         self.bus = Bus()
         self.prices = Prices(self.markets.values())
         pasts = pasts_of(self.markets, settings.seed, self.stamps.now_ms(), settings.volatility)
         self.klines = Klines(pasts)
         self.tape = Tape(pasts, self.klines)
-        self.bus.listen(self.tape.listen)  # first, so that whoever shows a trade shows figures that know of it
+        self.bus.listen(
+            self.tape.listen
+        )  # first, so that whoever shows a trade shows figures that know of it
         self.funding = Funding(self.markets, pasts, self.stamps.now_ms())
         self.clearing = Clearing(self.markets, self.prices, self.stamps, self.bus.emit, self._open_orders)
         messages = Messages(CHAIN_ID)
@@ -168,8 +178,8 @@ class Exchange:
             settings,
             lambda: self.mode,
         )
-        self.bus.listen(self.driver.listen)
         self.driver.open()
+        self.bus.listen(self.driver.listen)
 
     def _welcome(self, account: int) -> None:
         if self.settings.deposit:
@@ -277,7 +287,7 @@ class Exchange:
         """Make a public key an active subkey of an account, with nobody's signature. Raises `VenueError`."""
         if self.accounts.find(account) is None:
             raise VenueError("ACCOUNT_NOT_FOUND", "there is no such account")
-        self.subkeys.register(account, public_key, name)
+        self.subkeys.register(account, read_public_key(hex(public_key)), name)
 
     def revoke_subkey(self, account: int, public_key: int) -> None:
         """Revoke a subkey, on open sockets too. Raises `VenueError` NOT_FOUND."""

@@ -13,6 +13,29 @@ AUTH_LONGEST_EXPIRY = 7 * 24 * 3600
 AUTH_FUTURE_TOLERANCE = 60
 """How far ahead of the exchange's clock an auth timestamp may be. Undocumented; chosen."""
 
+KEPT_TOKENS = 4096
+"""Tokens held as checked; the oldest go first, and are checked again when they come back. Chosen."""
+
+MOST_SUBKEYS = 100
+KEPT_REVOKED_SUBKEYS = 100
+"""Subkeys of an account that are not revoked, and revoked ones still listed. Undocumented; chosen."""
+
+SHORTEST_TOKEN_LIFE = 60
+LONGEST_TOKEN_LIFE = 365 * 24 * 3600
+"""Of a read-only token: a minute to a year (openapi, CreateToken)."""
+
+MOST_TOKENS = 50
+KEPT_INVALID_TOKENS = 100
+"""Valid read-only tokens of an account, and revoked and expired ones still listed. Undocumented; chosen."""
+
+MOST_CIDRS = 50
+"""Networks in an allow-list (openapi, CreateSubkey)."""
+
+LONGEST_NAME = 100
+LONGEST_ENCRYPTED_KEY = 1024
+LONGEST_TOKEN_TYPE = 32
+"""Characters. Undocumented; chosen."""
+
 DEFAULT_RECV_WINDOW_MS = 300_000
 SHORTEST_RECV_WINDOW_MS = 10
 """The receive window of an order (2.3)."""

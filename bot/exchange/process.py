@@ -52,7 +52,7 @@ class Manner:
     plain: bool = False
     verify: bool = True
     requests: Path | None = None
-    """The file that every request is logged into."""
+    """The file that every request is appended to, a line of JSON each."""
     until_stdin_closes: bool = False
 
 
@@ -68,6 +68,7 @@ async def run(settings: ExchangeSettings, clock: Clock, listen: Listen, manner: 
     with (
         trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals,
         nullcontext() if manner.plain else own_certificate(listen.host) as certificate,
+        nullcontext() if manner.requests is None else manner.requests.open("ab", buffering=0) as log,
     ):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_watch_signals, signals, nursery.cancel_scope)
@@ -75,7 +76,11 @@ async def run(settings: ExchangeSettings, clock: Clock, listen: Listen, manner: 
                 nursery.start_soon(_watch_stdin, nursery.cancel_scope)
             context = None if certificate is None else certificate.context
             serving = await nursery.start(
-                partial(serve, verify=manner.verify), settings, clock, listen, context
+                partial(serve, verify=manner.verify, write_log=None if log is None else log.write),
+                settings,
+                clock,
+                listen,
+                context,
             )
             sys.stdout.write(_ready_line(serving, certificate))
             sys.stdout.flush()

@@ -53,17 +53,18 @@ async def serve(
     tls: ssl.SSLContext | None,
     *,
     verify: bool = True,
+    write_log: Callable[[bytes], object] | None = None,
     task_status: trio.TaskStatus[Serving] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve an exchange until cancelled; hands over `Serving` when all ports listen.
 
     ``tls`` is a server context, or None for plain HTTP and WebSockets; the control port is always plain.
-    ``verify`` false accepts any well-formed signature.
+    ``verify`` false accepts any well-formed signature; ``write_log`` gets a line for each request (`RequestLog`).
 
     Raises:
         OSError: a port cannot be bound.
     """
-    exchange = Exchange(settings, clock, verify=verify)
+    exchange = Exchange(settings, clock, verify=verify, write_log=write_log)
     rest, sockets, control = Rest(exchange), SocketServer(exchange), Control(exchange)
     rtt = settings.rtt_ms / 1000
 

@@ -83,7 +83,7 @@ class Room:
         self.prices = Prices([SMALL])
         self.ledger = OrderLedger(kept)
         self.accounts = (1001, 1002, 1003)
-        bus = Bus()
+        self.bus = bus = Bus()
         markets = {SYMBOL: SMALL}
         self.clearing = Clearing(markets, self.prices, self.stamps, bus.emit)
         for account in self.accounts:

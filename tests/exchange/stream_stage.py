@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
+import trio.testing
 from exchange_stage import SocketClient, Stage, StageClock, Trader, stage
 
 BTC, ETH, SOL = "BTC-USD-PERP", "ETH-USD-PERP", "SOL-USD-PERP"
@@ -70,3 +71,11 @@ def order(**changes: Any) -> dict[str, Any]:
         "signature_timestamp": StageClock().wall_ns() // 10**6,
         **changes,
     }
+
+
+async def trade(room: Stage, maker: Trader, taker: Trader, **changes: Any) -> None:
+    """A match of 0.002 BTC between two traders, inside the spread, or of what the changes say."""
+    await maker.place(room.http(), **{"side": "SELL", "price": "84999.9", "size": "0.003", **changes})
+    await trio.testing.wait_all_tasks_blocked()
+    await taker.place(room.http(), **{"instruction": "GTC", "price": "84999.9", "size": "0.002", **changes})
+    await trio.testing.wait_all_tasks_blocked()

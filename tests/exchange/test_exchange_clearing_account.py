@@ -62,7 +62,8 @@ async def test_a_liquidation_as_its_account_sees_it(autojump_clock: MockClock) -
         before = (await trader.ask(client, "GET", "/v1/account")).json()
         assert before["status"] == "LIQUIDATION"
         await trio.sleep(5.1)
-        fill = (await socket.receive())["params"]["data"]
+        with trio.fail_after(5):
+            fill = (await socket.receive())["params"]["data"]
         assert (fill["fill_type"], fill["side"], fill["price"]) == ("LIQUIDATION", "SELL", "83900")
         check_schema("responses.FillResult", fill)
 
@@ -120,3 +121,18 @@ async def test_leverage_limits_what_can_be_bought(autojump_clock: MockClock) -> 
         configs = (await trader.ask(client, "GET", f"/v1/account/margin?market={BTC}")).json()["configs"]
         assert [(config["leverage"], config["margin_type"]) for config in configs] == [(50, "CROSS")]
         assert autojump_clock.current_time() < 1
+
+
+async def test_a_lively_market_conserves_money(autojump_clock: MockClock) -> None:
+    """After half a minute of synthetic trading and funding, with a client among them, not a unit is missing."""
+    async with stage(activity=10.0) as room:
+        trader, client = Trader(), room.http()
+        await trader.log_in(client)
+        for side in ("BUY", "SELL", "SELL", "BUY"):
+            await trader.place(client, type="MARKET", instruction="IOC", side=side, size="0.1", price="0")
+            await trio.sleep(8)
+            check_conserved(room)
+        assert room.exchange.clearing.open_interest(BTC) > 0
+        payments = (await trader.ask(client, "GET", f"/v1/funding/payments?market={BTC}")).json()["results"]
+        assert payments
+        assert 30 < autojump_clock.current_time() < 40

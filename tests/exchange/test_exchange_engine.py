@@ -1,16 +1,14 @@
 """What the engine makes of orders: the rules that have a name (protocol reference 3.5)."""
 
-from typing import Any
-
 import pytest
 import trio
-import trio.testing
-from matching_room import SMALL, SYMBOL, Room, order_request, stop
+from matching_room import Room, change, order_request, stop
+from trio.testing import MockClock
 
 from bot.core.fixed import SCALE
 from bot.exchange.event import Event
 from bot.exchange.matching.commands import Cancel, Place
-from bot.exchange.matching.events import BookChanged, Filled, OrderChanged
+from bot.exchange.matching.events import BookChanged, Filled
 from bot.exchange.matching.fills import FillUnknown
 from bot.exchange.matching.inbox import Inbox
 from bot.exchange.matching.orders import Order
@@ -21,103 +19,6 @@ REDUCE = {"flags": ["REDUCE_ONLY"]}
 def state(order: Order) -> tuple[str, str, int]:
     """Status, reason, and the coins that remain."""
     return order.status, order.cancel_reason, order.remaining // SCALE
-
-
-# -- conditional orders ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("kind", "side", "flags", "above"),
-    [
-        ("STOP_LIMIT", "BUY", [], True),
-        ("STOP_MARKET", "SELL", [], False),
-        ("STOP_LOSS_MARKET", "BUY", ["REDUCE_ONLY"], True),
-        ("STOP_LOSS_LIMIT", "SELL", ["REDUCE_ONLY"], False),
-        ("TAKE_PROFIT_LIMIT", "BUY", ["REDUCE_ONLY"], False),
-        ("TAKE_PROFIT_MARKET", "SELL", ["REDUCE_ONLY"], True),
-        ("STOP_MARKET", "BUY", ["STOP_CONDITION_BELOW_TRIGGER"], False),
-        ("TAKE_PROFIT_LIMIT", "BUY", ["REDUCE_ONLY", "STOP_CONDITION_ABOVE_TRIGGER"], True),
-    ],
-)
-def test_which_way_a_trigger_looks(kind: str, side: str, flags: list[str], *, above: bool) -> None:
-    """Stops wait for the mark to run away, take-profits for it to come; a flag overrides. At the trigger it is due."""
-    room = Room()
-    room.hold(1001, 2 if side == "SELL" else -2)
-    room.place(1002, side="BUY" if side == "SELL" else "SELL", price="100", size="4")
-    far, due, short = (95, 102, 101) if above else (105, 98, 99)
-    order = room.place(
-        1001, **stop(kind, side=side, flags=flags, price="100", trigger_price=str(due), instruction="GTC")
-    )
-    assert order.status == "UNTRIGGERED"
-    for mark in (far, short):
-        room.move(mark)
-        assert order.status == "UNTRIGGERED"
-    room.move(due)
-    assert (order.status, order.cancel_reason, order.filled) == ("CLOSED", "", 2 * SCALE)
-
-
-def test_a_trigger_that_is_there_already_is_not_waited_for() -> None:
-    """An order whose condition holds when it comes is UNTRIGGERED once, then triggers."""
-    room = Room()
-    order = room.place(1001, **stop(trigger_price="100", price="99"))
-    statuses = [event.order.id for event in room.seen.events if isinstance(event, OrderChanged)]
-    assert statuses == [order.id] * 2
-    assert order.status == "OPEN"
-
-
-def test_a_take_profit_of_size_nothing_closes_the_whole_position() -> None:
-    """Its size is the position when it triggers; without one there is nothing to reduce."""
-    room = Room()
-    room.hold(1001, 3)
-    room.place(1002, price="100", size="5")
-    whole = room.place(
-        1001, **stop("TAKE_PROFIT_MARKET", side="SELL", size="0", price=None, trigger_price="103", **REDUCE)
-    )
-    room.hold(1001, 2)
-    room.move(103)
-    assert (state(whole), whole.size) == (("CLOSED", "", 0), 5 * SCALE)
-    assert room.held(1001) == 0
-    late = room.place(
-        1001, **stop("STOP_LOSS_MARKET", side="SELL", size="0", price=None, trigger_price="90", **REDUCE)
-    )
-    assert state(late) == ("CLOSED", "REDUCE_ONLY_WILL_INCREASE", 0)
-
-
-def test_what_waits_to_reduce_ends_with_its_position() -> None:
-    """A waiting reduce-only order is closed when the position no longer covers it; one of any size when it is gone."""
-    room = Room()
-    room.hold(1001, 4)
-    stops: dict[str, Any] = stop("STOP_LOSS_MARKET", side="SELL", price=None, trigger_price="90", **REDUCE)
-    part, whole = room.place(1001, **stops, size="3"), room.place(1001, **stops, size="0")
-    room.hold(1001, -2)
-    assert (part.cancel_reason, whole.status) == ("REDUCE_ONLY_WILL_INCREASE", "UNTRIGGERED")
-    room.hold(1001, -2)
-    assert whole.cancel_reason == "REDUCE_ONLY_WILL_INCREASE"
-
-
-def test_triggers_are_paused_outside_ok() -> None:
-    """In a restricted mode nothing triggers; back in OK, what is due does."""
-    room = Room()
-    order = room.place(1001, **stop(price="99", trigger_price="101"))
-    for mode in ("post_only", "cancel_only", "maintenance"):
-        room.set_mode(mode)  # type: ignore[arg-type]
-        room.move(102)
-        assert order.status == "UNTRIGGERED"
-    room.set_mode("ok")
-    assert order.status == "OPEN"
-
-
-def test_waiting_orders_leave_nothing_behind() -> None:
-    """Cancelled, modified and triggered orders are not kept in the lines they waited in."""
-    room = Room()
-    orders = [room.place(1001, **stop(trigger_price=str(101 + n), price="99")) for n in range(4)]
-    room.modify(orders[0], trigger_price="106", price="98")
-    room.desk.cancel(orders[1], room.caller(1001))
-    room.work()
-    room.move(104)
-    waiting = room.engine._triggers._above[SYMBOL]
-    assert [order for _, _, order in waiting._entries] == [orders[0]]
-    assert set(waiting._places) == {orders[0].id}
 
 
 # -- market orders -----------------------------------------------------------------------------------------
@@ -193,13 +94,12 @@ def test_reduce_only_orders_that_no_longer_fit_are_closed() -> None:
     room.hold(1001, 6)
     small = room.place(1001, side="SELL", price="101", size="2", **REDUCE)
     large = room.place(1001, side="SELL", price="102", size="4", **REDUCE)
-    room.hold(1001, 1)
+    room.hold(1001, 2)
     assert [small.status, large.status] == ["OPEN", "OPEN"]
-    room.place(1003, price="100", size="2")
-    room.place(1001, side="SELL", type="MARKET", price=None, size="2")
+    room.hold(1001, -4)
     assert [small.status, large.cancel_reason] == ["OPEN", "REDUCE_ONLY_WILL_INCREASE"]
-    room.place(1003, price="100", size="9")
-    room.place(1001, side="SELL", type="MARKET", price=None, size="9")
+    room.hold(1001, -6)
+    assert room.held(1001) == -2
     assert small.cancel_reason == "REDUCE_ONLY_WILL_INCREASE"
 
 
@@ -217,6 +117,17 @@ def test_more_aggressive_orders_displace_reduce_only_ones() -> None:
         state(room.place(1001, side="SELL", price="102", size="2", **REDUCE))[1]
         == "REDUCE_ONLY_WILL_INCREASE"
     )
+
+
+def test_the_place_in_line_decides_which_order_is_covered() -> None:
+    """At one price it is not who was accepted first that is ahead, but who came to that price first."""
+    room = Room()
+    room.hold(1001, 4)
+    other = room.place(1001, side="SELL", price="103", size="2")
+    reducing = room.place(1001, side="SELL", price="102", size="3", **REDUCE)
+    assert room.modify(other, price="102").status == "SUCCESS"
+    assert [order.id for order in room.book.asks] == [reducing.id, other.id]
+    assert reducing.status == "OPEN"
 
 
 def test_a_better_reduce_only_order_displaces_a_worse_one() -> None:
@@ -258,6 +169,9 @@ def test_retail_orders_come_first_at_a_price() -> None:
     made = [fill for fill in room.seen.fills.values() if fill.liquidity == "MAKER"]
     assert [fill.order_id for fill in made] == [better.id, retail.id, plain.id]
     assert [fill.flags for fill in made] == [(), ("interactive",), ()]
+    room.place(1002, side="SELL", price="100", interactive=True)
+    room.place(1003, price="100", interactive=True)
+    assert [fill.flags for fill in room.seen.fills.values()][-2:] == [("interactive",), ("interactive",)]
 
 
 def test_a_busted_trade_is_as_if_it_had_not_been() -> None:
@@ -315,24 +229,22 @@ def test_what_a_listener_asks_for_comes_after_the_step() -> None:
             room.engine.step(Place(later))
             assert later.status == "NEW"
 
-    watched = room.watch.listen
-    room.engine._settlement.emit.__self__.listen(listen)  # type: ignore[attr-defined]
+    room.bus.listen(listen)
     room.hold(1001, 2)
-    assert watched == room.watch.listen
     assert (nested, later.status) == (["NEW"], "OPEN")
     kinds = [type(event) for event in seen if isinstance(event, BookChanged | Filled)]
     assert kinds[-4:] == [Filled, Filled, BookChanged, BookChanged]
 
 
-async def test_speed_bumps_are_waited_out_in_order(autojump_clock: trio.testing.MockClock) -> None:
+async def test_speed_bumps_are_waited_out_in_order(autojump_clock: MockClock) -> None:
     """Commands are executed when they are due, not when they came; those due at once in the order they came."""
     order = Room().place(1001)
     inbox, done = Inbox(), list[tuple[float, str]]()
-    start = trio.current_time()
+    start = autojump_clock.current_time()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(
             inbox.run,
-            lambda command: done.append((trio.current_time() - start, command.reason)),  # type: ignore[union-attr]
+            lambda command: done.append((trio.current_time() - start, command.reason)),
         )
         for name, delay in (("slow", 0.3), ("first", 0.0), ("second", 0.0)):
             inbox.put(Cancel(order, name), delay)
@@ -352,15 +264,9 @@ def test_retail_pays_its_speed_bump_for_everything(*, interactive: bool, bump: f
     assert ("INTERACTIVE" in order.flags) == interactive
     caller = room.caller(1001, interactive=interactive)
     room.desk.create(order_request(), caller)
-    room.desk.modify(order.id, order_change(order), caller)
+    room.desk.modify(order.id, change(order, price="98"), caller)
     room.desk.cancel(order, caller)
     assert [delay for delay, _ in room.queue] == [bump] * 3
-
-
-def order_change(order: Order) -> Any:
-    from matching_room import change
-
-    return change(order, price="98")
 
 
 def test_over_its_quota_a_retail_order_is_a_pro_order() -> None:
@@ -371,4 +277,3 @@ def test_over_its_quota_a_retail_order_is_a_pro_order() -> None:
     order = room.desk.create(order_request(flags=["INTERACTIVE"]), over)
     assert order.flags == ()
     assert room.queue[0][0] == 0
-    assert SMALL.symbol == order.market

@@ -123,16 +123,19 @@ def test_less_than_the_minimum_may_close_a_position() -> None:
     """Below the minimum notional only a reduce-only order is accepted that closes the position fully."""
     room = Room()
     room.hold(1001, 3)
-    room.desk.create(order_request(side="SELL", size="2", price="100"), room.caller(1001))
-    room.desk.create(order_request(size="2", price="100"), room.caller(1002))
-    room.work()
-    assert room.held(1001) == 1
-    for changes in ({"side": "SELL"}, {"flags": ["REDUCE_ONLY"]}):
-        with pytest.raises(VenueError) as refused:
-            room.desk.create(order_request(size="1", price="100", **changes), room.caller(1001))
-        assert refused.value.code == "INVALID_ORDER_SIZE"
-    closing = order_request(side="SELL", size="1", price="100", flags=["REDUCE_ONLY"])
-    assert room.desk.create(closing, room.caller(1001)).status == NEW
+
+    def is_refused(side: str, *flags: str) -> bool:
+        closing = order_request(side=side, size="1", price="100", flags=list(flags))
+        try:
+            room.desk.entry.check(closing, room.caller(1001), "ok")
+        except VenueError as refused:
+            return refused.code == "INVALID_ORDER_SIZE"
+        return False
+
+    assert is_refused("SELL", "REDUCE_ONLY")
+    room.hold(1001, -2)
+    assert [is_refused("SELL"), is_refused("BUY", "REDUCE_ONLY")] == [True, True]
+    assert not is_refused("SELL", "REDUCE_ONLY")
 
 
 @pytest.mark.parametrize(("setting", "again"), [("once", False), ("while-open", True)])

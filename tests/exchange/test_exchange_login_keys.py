@@ -1,23 +1,21 @@
-"""Subkeys: registered, used to trade, restricted, handed over, revoked."""
+"""Subkeys: used to trade, restricted, revoked."""
 
 # ruff: noqa: ARG001 - pytest-trio takes its clock from the arguments of a test
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 import trio
 import trio.testing
-from exchange_stage import EPOCH, HttpClient, Reply, Stage, Trader, stage
+from exchange_stage import EPOCH, HttpClient, Stage, Trader, stage
+from subkey_stage import SUBKEYS, Subtrader, refused
 from trio.testing import MockClock
 
+from bot.exchange import limits
 from bot.exchange.errors import VenueError
-from bot.exchange.identity.snip12 import array_hash
-from bot.exchange.identity.stark import pedersen
-from bot.exchange.transport.http import Answer, HttpConnection, Request
-from bot.exchange.transport.peer import peer_of
+from bot.exchange.identity import subkeys
+from bot.exchange.transport.http import Request
 
-SUBKEYS = "/v1/account/keys/subkeys"
 ELSEWHERE = "203.0.113.7"
 NS = 10**9
 
@@ -40,29 +38,6 @@ async def trader(client: HttpClient) -> Trader:
     return somebody
 
 
-class Subtrader(Trader):
-    """Somebody with a key of their own who speaks for another's account."""
-
-    def __init__(self, main: Trader, key: int = 0xABCDEF) -> None:
-        super().__init__(key)
-        self.address = main.address
-
-    @property
-    def body(self) -> dict[str, Any]:
-        return {"name": "desk", "public_key": hex(self.public_key)}
-
-    @property
-    def path(self) -> str:
-        return f"{SUBKEYS}/{self.public_key:#x}"
-
-    async def authenticate(self, client: HttpClient, query: str = "") -> Reply:
-        path = f"/v1/auth/{self.public_key:#x}{query}"
-        reply = await client.request("POST", path, headers=self.auth_headers())
-        if reply.status == 200:
-            self.token = reply.json()["jwt_token"]
-        return reply
-
-
 @pytest.fixture
 async def sub(client: HttpClient, trader: Trader) -> Subtrader:
     """A subkey that is registered and logged in."""
@@ -70,12 +45,6 @@ async def sub(client: HttpClient, trader: Trader) -> Subtrader:
     assert (await trader.ask(client, "POST", SUBKEYS, somebody.body)).status == 201
     assert (await somebody.authenticate(client)).status == 200
     return somebody
-
-
-def refused(reply: Reply) -> tuple[int, str]:
-    body = reply.json()
-    assert set(body) == {"error", "message", "data"}
-    return reply.status, body["error"]
 
 
 async def test_a_subkey_is_registered_and_shown(
@@ -218,37 +187,6 @@ async def test_an_allow_list_keeps_others_out(
     assert (await sub.ask(client, "GET", "/v1/orders")).status == 200
 
 
-@pytest.mark.parametrize(
-    ("members", "expected"),
-    [
-        ({"name": ""}, (400, "VALIDATION_ERROR")),
-        ({"public_key": "0x5"}, (400, "PUBLIC_KEY_INVALID")),
-        ({"public_key": 5}, (400, "VALIDATION_ERROR")),
-        ({"state": "revoked"}, (400, "VALIDATION_ERROR")),
-        ({"state": "pending"}, (400, "VALIDATION_ERROR")),
-        ({"state": "pending", "encrypted_key": "0x1"}, (400, "VALIDATION_ERROR")),
-        ({"state": "pending", "encrypted_key": "0x1", "eph_public_key": "0x5"}, (400, "PUBLIC_KEY_INVALID")),
-        ({"allowed_cidrs": ["everywhere/0"]}, (400, "INVALID_REQUEST_PARAMETER")),
-        ({"evm_signature": "0x12"}, (400, "REQUEST_NOT_ALLOWED")),
-        ({"signature": ["1"]}, (401, "INVALID_STARKNET_SIGNATURE")),
-        ({"signature": ["1", "2", "3"]}, (401, "INVALID_STARKNET_SIGNATURE")),
-        ({"signature": ["1", "x"]}, (401, "INVALID_STARKNET_SIGNATURE")),
-        ({"signature": ["1", "2"]}, (400, "INVALID_TIMESTAMP")),
-    ],
-)
-async def test_bad_registrations_are_refused(
-    autojump_clock: MockClock,
-    client: HttpClient,
-    trader: Trader,
-    members: dict[str, Any],
-    expected: tuple[int, str],
-) -> None:
-    """Each malformed member has its refusal, and nothing is registered."""
-    body = {**Subtrader(trader).body, **members}
-    assert refused(await trader.ask(client, "POST", SUBKEYS, body)) == expected
-    assert (await trader.ask(client, "GET", SUBKEYS)).json() == {"results": []}
-
-
 async def test_a_key_has_one_account(
     autojump_clock: MockClock, client: HttpClient, trader: Trader, sub: Subtrader
 ) -> None:
@@ -261,146 +199,42 @@ async def test_a_key_has_one_account(
         assert refused(await other.ask(client, "POST", SUBKEYS, body)) == taken
 
 
-def signed(trader: Trader, sub: Subtrader, timestamp: int, expiry: int) -> dict[str, Any]:
-    """A registration that the main key signed."""
-    message = array_hash([trader.address, sub.public_key, timestamp, expiry])
-    signature = trader.sign(message)[2:-2].split('","')
-    return {
-        **sub.body,
-        "signature": signature,
-        "signature_timestamp": timestamp,
-        "signature_expiry": expiry,
-    }
-
-
-@pytest.mark.parametrize(
-    ("timestamp", "expiry", "expected"),
-    [
-        (0, 600, None),
-        (61, 600, "INVALID_TIMESTAMP"),
-        (-600, 0, "INVALID_BLOCK_EXPIRATION"),
-        (0, 604_801, "INVALID_BLOCK_EXPIRATION"),
-    ],
-)
-async def test_a_registration_may_be_signed(
-    autojump_clock: MockClock, timestamp: int, expiry: int, expected: str | None
-) -> None:
-    """With the setting it must be; the signature covers account, key and both times, and holds between them."""
-    async with stage(activity=0, subkey_registration="signed") as room:
-        client = room.http()
-        trader = Trader()
-        await trader.log_in(client)
-        sub = Subtrader(trader)
-        unsigned = await trader.ask(client, "POST", SUBKEYS, sub.body)
-        assert refused(unsigned) == (401, "INVALID_STARKNET_SIGNATURE")
-        body = signed(trader, sub, EPOCH + timestamp, EPOCH + expiry)
-        forged = {**body, "public_key": hex(Trader(0x999).public_key)}
-        assert (await trader.ask(client, "POST", SUBKEYS, forged)).status in {400, 401}
-        reply = await trader.ask(client, "POST", SUBKEYS, body)
-        assert (None if reply.status == 201 else reply.json()["error"]) == expected
-
-
-async def test_a_forged_signature_is_refused_though_none_is_needed(
-    autojump_clock: MockClock, client: HttpClient, trader: Trader
-) -> None:
-    """What is signed is checked."""
-    body = {**signed(trader, Subtrader(trader), EPOCH, EPOCH + 600), "signature_expiry": EPOCH + 601}
-    reply = await trader.ask(client, "POST", SUBKEYS, body)
-    assert refused(reply) == (401, "STARKNET_SIGNATURE_VERIFICATION_FAILED")
-
-
-async def test_a_pending_subkey_waits_for_its_activation(
-    autojump_clock: MockClock, client: HttpClient, trader: Trader
-) -> None:
-    """Who has the ephemeral key activates it without a token, once, and is given the encrypted key."""
-    sub, ephemeral = Subtrader(trader), Trader(0x4444)
-    pending = {
-        **sub.body,
-        "state": "pending",
-        "encrypted_key": "0xabc",
-        "eph_public_key": hex(ephemeral.public_key),
-    }
-    assert (await trader.ask(client, "POST", SUBKEYS, pending)).status == 201
-    assert (await trader.ask(client, "GET", sub.path)).json()["state"] == "pending"
-    assert refused(await sub.authenticate(client)) == (401, "INVALID_SUBKEY")
-
-    async def activate(signer: Trader, timestamp: int = EPOCH, **members: Any) -> Reply:
-        signature = signer.sign(pedersen(timestamp, ephemeral.public_key))[2:-2].split('","')
-        body = {
-            "account_id": hex(trader.address),
-            "public_key": hex(sub.public_key),
-            "timestamp": timestamp,
-            "signature": signature,
-            **members,
-        }
-        return await client.request("POST", f"{SUBKEYS}/activate", body)
-
-    assert refused(await activate(sub)) == (401, "STARKNET_SIGNATURE_VERIFICATION_FAILED")
-    assert refused(await activate(ephemeral, EPOCH + 61)) == (400, "INVALID_TIMESTAMP")
-    assert refused(await activate(ephemeral, EPOCH - 1801)) == (400, "INVALID_TIMESTAMP")
-    assert refused(await activate(ephemeral, account_id="me")) == (400, "INVALID_STARKNET_ADDRESS")
-    assert refused(await activate(ephemeral, account_id="0x5")) == (404, "ACCOUNT_NOT_FOUND")
-    assert refused(await activate(ephemeral, public_key=hex(ephemeral.public_key))) == (404, "NOT_FOUND")
-    reply = await activate(ephemeral, name="My Mobile Device")
-    assert (reply.status, reply.json()) == (200, {"encrypted_key": "0xabc"})
-    assert refused(await activate(ephemeral)) == (400, "SUBKEY_NOT_ACTIVATABLE")
-    shown = (await trader.ask(client, "GET", sub.path)).json()
-    assert (shown["state"], shown["name"]) == ("active", "My Mobile Device")
-    assert (await sub.authenticate(client)).status == 200
-
-
-async def test_the_main_key_activates_too(
-    autojump_clock: MockClock, client: HttpClient, trader: Trader
-) -> None:
-    """As the official SDK describes it."""
-    sub, ephemeral = Subtrader(trader), Trader(0x4444)
-    pending = {
-        **sub.body,
-        "state": "pending",
-        "encrypted_key": "0xabc",
-        "eph_public_key": hex(ephemeral.public_key),
-    }
-    assert (await trader.ask(client, "POST", SUBKEYS, pending)).status == 201
-    body = {
-        "account_id": hex(trader.address),
-        "public_key": hex(sub.public_key),
-        "timestamp": EPOCH,
-        "signature": trader.sign(pedersen(EPOCH, ephemeral.public_key))[2:-2].split('","'),
-    }
-    assert (await trader.ask(client, "POST", f"{SUBKEYS}/activate", body)).status == 200
-    await trader.ask(client, "DELETE", sub.path)
-    assert refused(await trader.ask(client, "POST", f"{SUBKEYS}/activate", body)) == (
-        400,
-        "SUBKEY_NOT_ACTIVATABLE",
-    )
-
-
 async def test_an_account_has_a_hundred_subkeys_at_most(
-    autojump_clock: MockClock, room: Stage, client: HttpClient, trader: Trader
+    autojump_clock: MockClock,
+    room: Stage,
+    client: HttpClient,
+    trader: Trader,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Revoked ones do not count; of those the last hundred are remembered, and earlier ones are free again."""
+    assert (limits.MOST_SUBKEYS, limits.KEPT_REVOKED_SUBKEYS) == (100, 100)
+    monkeypatch.setattr(subkeys, "MOST_SUBKEYS", 3)
+    monkeypatch.setattr(subkeys, "KEPT_REVOKED_SUBKEYS", 4)
     exchange = room.exchange
-    keys = [Trader(0x10000 + number).public_key for number in range(202)]
-    for key in keys[:100]:
+    keys = [Trader(0x10000 + number).public_key for number in range(6)]
+    for key in keys[:3]:
         exchange.register_subkey(trader.address, key)
-    body = {"name": "n", "public_key": hex(keys[101])}
+    body = {"name": "n", "public_key": hex(keys[3])}
     assert refused(await trader.ask(client, "POST", SUBKEYS, body)) == (400, "REQUEST_NOT_ALLOWED")
-    for key in keys[:100]:
+    for key in keys[:3]:
         exchange.revoke_subkey(trader.address, key)
-    for key in keys[100:]:
+    for key in keys[3:]:
         exchange.register_subkey(trader.address, key)
         exchange.revoke_subkey(trader.address, key)
     listed = (await trader.ask(client, "GET", f"{SUBKEYS}?with_revoked=true")).json()["results"]
-    assert [row["public_key"] for row in listed] == [hex(key) for key in keys[102:]]
+    assert [row["public_key"] for row in listed] == [hex(key) for key in keys[2:]]
     with pytest.raises(VenueError, match="NOT_UNIQUE"):
-        exchange.register_subkey(trader.address, keys[150])
+        exchange.register_subkey(trader.address, keys[2])
     exchange.register_subkey(trader.address, keys[0])
 
 
 async def test_levers_know_who_exists(autojump_clock: MockClock, room: Stage, trader: Trader) -> None:
     """A subkey of nobody cannot be made, and one that is not there cannot be revoked."""
+    await trio.lowlevel.checkpoint()
     with pytest.raises(VenueError, match="ACCOUNT_NOT_FOUND"):
         room.exchange.register_subkey(5, Trader(0x999).public_key)
+    with pytest.raises(VenueError, match="PUBLIC_KEY_INVALID"):
+        room.exchange.register_subkey(trader.address, 5)
     with pytest.raises(VenueError, match="NOT_FOUND"):
         room.exchange.revoke_subkey(trader.address, trader.public_key)
 
@@ -409,37 +243,9 @@ async def test_who_may_sign_for_an_account(
     autojump_clock: MockClock, room: Stage, trader: Trader, sub: Subtrader
 ) -> None:
     """Its own key and its active subkeys."""
+    await trio.lowlevel.checkpoint()
     account = room.exchange.accounts.find(trader.address)
     assert account is not None
     assert room.exchange.gate.signing_keys(account) == (trader.public_key, sub.public_key)
     room.exchange.revoke_subkey(trader.address, sub.public_key)
     assert room.exchange.gate.signing_keys(account) == (trader.public_key,)
-
-
-async def test_a_connection_knows_its_peer(autojump_clock: MockClock, room: Stage) -> None:
-    """What a request's handler is told is the address of the connection it came over."""
-    near, far = trio.testing.memory_stream_pair()
-    seen = []
-
-    async def handle(request: Request) -> Answer:
-        await trio.lowlevel.checkpoint()
-        seen.append(request.peer)
-        return Answer(200)
-
-    room.nursery.start_soon(HttpConnection(far, room.exchange.clock, ELSEWHERE).serve, handle)
-    assert (await HttpClient(near).request("GET", "/")).status == 200
-    assert seen == [ELSEWHERE]
-
-
-async def test_a_socket_has_a_peer_and_a_memory_stream_is_loopback() -> None:
-    """Of a TCP connection it is the address of the far end; this needs a real one."""
-    assert peer_of(trio.testing.memory_stream_pair()[0]) == "127.0.0.1"
-    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    async with await trio.testing.open_stream_to_socket_listener(listeners[0]) as client:
-        accepted = await listeners[0].accept()
-        assert peer_of(accepted) == "127.0.0.1"
-        assert isinstance(client, trio.SocketStream)
-        await accepted.aclose()
-        with pytest.raises(trio.BrokenResourceError):
-            peer_of(accepted)
-    await listeners[0].aclose()

@@ -1,6 +1,5 @@
-"""The market that goes on by itself: its seed, its books, its levers. All in virtual time."""
+"""The market that goes on by itself: one seed is one market, and its books live. All in virtual time."""
 
-from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -8,125 +7,14 @@ from typing import Any
 import attrs
 import pytest
 import trio
-import trio.testing
-from exchange_stage import StageClock
+from market_stage import BTC, Witness, watch
 
 from bot.core.fixed import parse
-from bot.exchange.event import Event
-from bot.exchange.exchange import Exchange
-from bot.exchange.market.events import FundingTicked, PriceMoved
 from bot.exchange.market.listings import MARKETS
-from bot.exchange.matching.events import BookChanged, Trade
-from bot.exchange.matching.orders import BUY, IOC, LIMIT, POST_ONLY, SELL, Order
-from bot.exchange.settings import ExchangeSettings
-from bot.simulation.world import run
-
-BTC = "BTC-USD-PERP"
-CLIENT = 999
-"""An account that is cleared like the participants: these tests are not about margin."""
-
-Play = Callable[["Witness"], Awaitable[None]]
-
-
-@attrs.define
-class Witness:
-    """An exchange, and everything that happened in its markets since it opened."""
-
-    exchange: Exchange
-    trades: list[tuple[float, Trade]] = attrs.field(factory=list)
-    changes: list[tuple[Any, ...]] = attrs.field(factory=list)
-    prices: list[tuple[Any, ...]] = attrs.field(factory=list)
-    funding: list[tuple[Any, ...]] = attrs.field(factory=list)
-    worst_spread: int = 10**20
-
-    def listen(self, event: Event) -> None:
-        now = trio.current_time()
-        match event:
-            case Trade():
-                self.trades.append((now, event))
-            case BookChanged(book=book, changes=changes):
-                self.changes.append((now, book.market, book.seq_no, changes))
-                bid, ask = book.bids.best_level(), book.asks.best_level()
-                if bid and ask:
-                    self.worst_spread = min(self.worst_spread, ask.price - bid.price)
-            case PriceMoved(symbol=symbol):
-                self.prices.append((now, symbol, *attrs.astuple(self.exchange.prices[symbol])))
-            case FundingTicked(symbol=symbol):
-                self.funding.append((now, symbol, self.exchange.funding.now(symbol)))
-            case _:
-                pass
-
-    def levels(self, symbol: str = BTC) -> tuple[int, int]:
-        book = self.exchange.engine.books[symbol]
-        return len(book.levels(BUY)), len(book.levels(SELL))
-
-    def depth(self) -> list[int]:
-        """The size on each side of each book."""
-        books = self.exchange.engine.books.values()
-        return [sum(level.size for level in book.levels(side)) for book in books for side in (BUY, SELL)]
-
-    def spread_bps(self, symbol: str = BTC) -> float:
-        book = self.exchange.engine.books[symbol]
-        return (
-            10_000
-            * (book.levels(SELL)[0].price - book.levels(BUY)[0].price)
-            / self.exchange.prices[symbol].fair
-        )
-
-    def off_bps(self, symbol: str = BTC) -> float:
-        """How far the middle of the book is from the fair price."""
-        book, fair = self.exchange.engine.books[symbol], self.exchange.prices[symbol].fair
-        middle = (book.levels(SELL)[0].price + book.levels(BUY)[0].price) / 2
-        return 10_000 * abs(middle - fair) / fair
-
-    def place(self, side: str, price: int, size: int, instruction: str = IOC, symbol: str = BTC) -> Order:
-        now_ms = self.exchange.stamps.now_ms()
-        order = Order(
-            id=self.exchange.stamps.new_id(),
-            account=CLIENT,
-            client_id="",
-            market=symbol,
-            side=side,
-            type=LIMIT,
-            instruction=instruction,
-            price=price,
-            size=size,
-            stp="EXPIRE_TAKER",
-            flags=(),
-            signed_at_ms=now_ms,
-            received_at_ms=now_ms,
-            created_at_ms=now_ms,
-            updated_at_ms=now_ms,
-            remaining=size,
-        )
-        self.exchange.engine.place_now(order)
-        return order
-
-    def sweep(self, side: str, symbol: str = BTC) -> Order:
-        """Take everything within the price band."""
-        market, mark = MARKETS[symbol], self.exchange.prices[symbol].mark
-        width = market.band_bps if side == BUY else -market.band_bps
-        edge = mark * (10_000 + width) // 10_000
-        return self.place(side, edge - edge % market.tick, 10**9 * market.house_size, IOC, symbol)
-
-
-def watch(play: Play | float, *, scheduling: int = 0, **settings: Any) -> Witness:
-    """Run an exchange in virtual time while something is played, or for so many seconds."""
-
-    async def staged() -> Witness:
-        witness = Witness(Exchange(ExchangeSettings(**settings), StageClock(), verify=False))
-        witness.exchange.bus.listen(witness.listen)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(witness.exchange.run)
-            if isinstance(play, int | float):
-                await trio.sleep(play)
-            else:
-                await play(witness)
-            nursery.cancel_scope.cancel()
-        return witness
-
-    return run(staged, seed=scheduling)
-
+from bot.exchange.matching.orders import BUY, POST_ONLY, SELL, Order
+from bot.settings import Settings
+from bot.simulation.rehearsal import Rehearsal, rehearse
+from bot.trading.probe import ProbeSettings
 
 # -- one seed is one market ----------------------------------------------------------------------------------
 
@@ -176,6 +64,7 @@ def test_books_are_full_from_the_beginning(seed: int) -> None:
     """At time 0 every side has 20 levels or more, near the fair price, in whole ticks and steps."""
 
     async def look(witness: Witness) -> None:
+        await trio.lowlevel.checkpoint()
         for symbol, market in MARKETS.items():
             assert min(witness.levels(symbol)) >= 20
             assert 0 < witness.spread_bps(symbol) < 5
@@ -278,153 +167,20 @@ def test_money_is_conserved_among_participants() -> None:
         assert exchange.clearing.open_interest(symbol) > 0
 
 
-# -- a market that stands still ------------------------------------------------------------------------------
+# -- with the bot --------------------------------------------------------------------------------------------
 
 
-def test_without_activity_nothing_happens() -> None:
-    """An hour later prices and books are what they were: one quote on each side, and no event."""
+def test_the_bot_in_a_moving_market_repeats_with_the_seed() -> None:
+    """Every message between bot and exchange, every trade around them: the same again, and others by another seed."""
 
-    async def wait(witness: Witness) -> None:
-        before = {symbol: attrs.astuple(witness.exchange.prices[symbol]) for symbol in MARKETS}
-        await trio.sleep(3600)
-        assert {symbol: attrs.astuple(witness.exchange.prices[symbol]) for symbol in MARKETS} == before
-        assert {witness.levels(symbol) for symbol in MARKETS} == {(1, 1)}
+    async def trade(rehearsal: Rehearsal) -> tuple[Any, ...]:
+        summary = await rehearsal.trade(6)
+        assert summary.orders.placed == summary.orders.closed > 3
+        return rehearsal.trace, [list(rehearsal.exchange.tape.trades(symbol)) for symbol in MARKETS]
 
-    witness = watch(wait, activity=0.0)
-    assert (witness.trades, witness.changes, witness.prices, witness.funding) == ([], [], [], [])
-
-
-def test_a_quiet_quote_comes_back_at_once() -> None:
-    """Eaten, in part or whole, it is whole again in no time, at its price; behind whoever rests in the way."""
-
-    async def eat(witness: Witness) -> None:
-        book = witness.exchange.engine.books[BTC]
-        bid, ask = book.levels(BUY)[0], book.levels(SELL)[0]
-        for size in (parse("0.1"), MARKETS[BTC].house_size):
-            witness.place(BUY, ask.price, size)
-            await trio.testing.wait_all_tasks_blocked()
-            assert trio.current_time() == 0
-            assert book.levels(SELL) == [ask]
-        witness.place(SELL, bid.price, MARKETS[BTC].house_size)
-        intruder = witness.place(SELL, bid.price, parse("1"), POST_ONLY)
-        await trio.testing.wait_all_tasks_blocked()
-        assert intruder.is_live
-        assert [level.price for level in book.levels(BUY)] == [bid.price - MARKETS[BTC].tick]
-        witness.exchange.engine.cancel_now(intruder)
-        await trio.testing.wait_all_tasks_blocked()
-        assert book.levels(BUY) == [bid]
-
-    watch(eat, activity=0.0)
-
-
-# -- levers --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("activity", [0.0, 4.0])
-@pytest.mark.parametrize("price", ["81234.5", "88765.43210001"])
-def test_a_moved_price_is_everywhere_at_once(price: str, activity: float) -> None:
-    """Spot, mark and fair price are the new one, the book quotes around it, and only this market moved."""
-
-    async def move(witness: Witness) -> None:
-        await trio.sleep(1.5)
-        others = witness.prices[-2:]
-        witness.exchange.driver.move(BTC, parse(price))
-        assert attrs.astuple(witness.exchange.prices[BTC]) == (parse(price),) * 3
-        assert witness.off_bps() < 1
-        assert witness.spread_bps() < 5
-        await trio.testing.wait_all_tasks_blocked()
-        assert witness.prices[-1][1] == BTC
-        assert others == witness.prices[-3:-1]
-        await trio.sleep(10)
-        assert witness.off_bps() < 15
-        [bar] = witness.exchange.klines.query(BTC, 60, 0, 2**62, witness.exchange.stamps.now_ms(), "mark")[
-            -1:
-        ]
-        assert bar.low <= parse(price) <= bar.high
-
-    watch(move, activity=activity)
-
-
-def test_a_price_is_above_zero_and_of_a_market() -> None:
-    """What cannot be a price, or has no market, changes nothing."""
-
-    async def move(witness: Witness) -> None:
-        before = attrs.astuple(witness.exchange.prices[BTC])
-        with pytest.raises(ValueError, match="above zero"):
-            witness.exchange.driver.move(BTC, 0)
-        with pytest.raises(KeyError):
-            witness.exchange.driver.move("DOGE", 1)
-        assert attrs.astuple(witness.exchange.prices[BTC]) == before
-
-    watch(move, activity=0.0)
-
-
-def test_a_frozen_market_stands_still_until_it_is_thawed() -> None:
-    """No price, no quote, no funding for an hour, not even to fill a hole; then it goes on, without a leap."""
-
-    async def freeze(witness: Witness) -> None:
-        driver, funding = witness.exchange.driver, witness.exchange.funding
-        await trio.sleep(4.5)
-        driver.thaw()  # it is not frozen
-        await trio.sleep(0.7)
-        assert len(witness.prices) == 5 * len(MARKETS)
-        driver.freeze()
-        witness.sweep(BUY)
-        seen = len(witness.changes), len(witness.prices), len(witness.trades)
-        index, mark = funding.index[BTC], witness.exchange.prices[BTC].mark
-        await trio.sleep(3600)
-        assert (len(witness.changes), len(witness.prices), len(witness.trades)) == seen
-        assert witness.levels()[1] == 0
-        driver.thaw()
-        driver.thaw()
-        await trio.sleep(1.5)
-        assert len(witness.prices) == seen[1] + len(MARKETS)
-        assert len(witness.changes) < seen[0] + 300
-        assert funding.index[BTC] == index
-        assert 0 < abs(witness.exchange.prices[BTC].mark - mark) * 1000 < mark
-        assert min(witness.levels()) >= 20
-
-    watch(freeze)
-
-
-@pytest.mark.parametrize(
-    ("mode", "quotes"), [("post_only", True), ("cancel_only", False), ("maintenance", False)]
-)
-def test_participants_keep_to_the_mode(mode: Any, *, quotes: bool) -> None:
-    """Nobody takes while only passive orders are allowed, nobody quotes when none are; prices go on."""
-
-    async def restrict(witness: Witness) -> None:
-        await trio.sleep(3)
-        witness.exchange.set_mode(mode)
-        await trio.sleep(0.001)
-        before = len(witness.trades), len(witness.changes), len(witness.prices)
-        depth = witness.depth()
-        await trio.sleep(10)
-        assert len(witness.trades) == before[0]
-        assert len(witness.changes) - before[1] > 100 or not quotes
-        assert quotes or all(now <= then for now, then in zip(witness.depth(), depth, strict=True))
-        assert min(witness.levels()) >= 15
-        assert len(witness.prices) == before[2] + 10 * len(MARKETS)
-        witness.exchange.set_mode("ok")
-        await trio.sleep(5)
-        assert len(witness.trades) > before[0]
-        assert min(witness.levels()) >= 20
-
-    watch(restrict, activity=10.0)
-
-
-def test_clearing_knows_the_index_that_funding_publishes() -> None:
-    """Every second, for every market: what a position would settle is what the channel says."""
-
-    async def compare(witness: Witness) -> None:
-        await trio.sleep(2.5)
-        for symbol in MARKETS:
-            order = witness.place(
-                BUY, 10**6 * MARKETS[symbol].opening_price, MARKETS[symbol].step, IOC, symbol
-            )
-            assert order.filled
-            held = witness.exchange.clearing.position(CLIENT, symbol)
-            assert held.funding_index == witness.exchange.funding.index[symbol]
-
-    witness = watch(compare)
-    assert [at for at, symbol, _ in witness.funding if symbol == BTC] == [1.0, 2.0]
+    probe = attrs.evolve(Settings(), strategy=ProbeSettings(pause=0.5))
+    one, again, other = (
+        rehearse(trade, probe, seed=seed, delay=0.05, tls=False, activity=10.0) for seed in (1, 1, 2)
+    )
+    assert one == again
+    assert one[1] != other[1]

@@ -95,7 +95,7 @@ async def test_an_impact_price_is_what_a_market_order_would_pay(
 
 async def test_trades_are_paged_by_time(autojump_clock: MockClock, room: Stage, client: HttpClient) -> None:
     """Newest first, a page after the other without a gap, within the times asked for."""
-    await trio.sleep(30)
+    await trio.sleep(10)
     everything = (await get(client, f"/trades?market={BTC}&page_size=1000"))["results"]
     times = [trade["created_at"] for trade in everything]
     assert times == sorted(times, reverse=True)
@@ -119,7 +119,7 @@ async def test_klines_cover_the_time_asked_for(
     autojump_clock: MockClock, room: Stage, client: HttpClient
 ) -> None:
     """Bars of the resolution, oldest first, each one after the other, also from before the exchange opened."""
-    await trio.sleep(30)
+    await trio.sleep(5)
     for minutes in (1, 3, 5, 15, 30, 60):
         for kind in ("last", "mark", "underlying"):
             times = f"start_at={NOW - 3 * HOUR}&end_at={NOW + HOUR}"
@@ -128,7 +128,7 @@ async def test_klines_cover_the_time_asked_for(
             starts = [bar[0] for bar in bars]
             assert all(later - earlier == minutes * 60_000 for earlier, later in pairwise(starts))
             assert NOW - 3 * HOUR <= starts[0] < NOW - 3 * HOUR + minutes * 60_000
-            assert starts[-1] <= NOW + 30_000 < starts[-1] + minutes * 60_000
+            assert starts[-1] <= NOW + 5_000 < starts[-1] + minutes * 60_000
             for _, opened, high, low, close, volume in bars:
                 assert low <= min(opened, close) <= max(opened, close) <= high
                 assert (volume > 0) <= (kind == "last")
@@ -136,7 +136,6 @@ async def test_klines_cover_the_time_asked_for(
 
 async def test_funding_data_has_a_past(autojump_clock: MockClock, room: Stage, client: HttpClient) -> None:
     """A row a minute, newest first, and what is newer than a page is behind its prev."""
-    await trio.sleep(50)
     path = "/funding/data?market=SOL-USD-PERP"
     first = await get(client, f"{path}&page_size=5")
     second = await get(client, f"{path}&cursor={first['next']}")

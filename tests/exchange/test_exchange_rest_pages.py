@@ -99,6 +99,16 @@ def test_forgotten_rows_are_missing_at_the_end_and_nowhere_else(
         assert shown == [row for row in rest if row.number in still][::-1]
 
 
+def test_a_page_with_nothing_older_left_has_no_next() -> None:
+    """Where all that was older is forgotten by now, the way back ends."""
+    rows = rows_of([("a", 1)] * 4, History(4))
+    back = page_of(rows, cursor=page_of(rows, page_size=2).next).prev
+    rows_of([("a", 1)] * 4, rows)
+    page = page_of(rows, cursor=back, page_size=10)
+    assert [row.number for row in page.rows] == [7, 6, 5, 4]
+    assert (page.next, page.prev) == (None, None)
+
+
 @given(parts=kinds, kept=st.integers(1, 10))
 def test_a_history_keeps_the_newest_and_their_numbers(parts: list[tuple[str, int]], kept: int) -> None:
     """However many came, the last ones are there, under the numbers that they were given."""

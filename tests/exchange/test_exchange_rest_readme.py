@@ -2,6 +2,7 @@
 
 # ruff: noqa: ARG001 - pytest-trio takes its clock from the arguments of a test
 
+import json
 import re
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from bot.exchange.control import ABOUT
 from bot.exchange.market.listings import MARKETS
 from bot.exchange.settings import ExchangeSettings
 from bot.exchange.stream.channels import Channels
+from bot.exchange.stream.rpc import RpcError
 
+BTC = "BTC-USD-PERP"
 README = Path(bot.exchange.__file__).with_name("README.md")
 
 
@@ -45,28 +48,44 @@ async def test_what_is_not_served_is_listed(autojump_clock: MockClock) -> None:
     assert routes - venues == {f"POST {path}" for path in SAME_AS}
 
 
-def test_every_channel_is_listed() -> None:
-    """Each channel of the venue's specification stands in one row; those served can be subscribed to."""
-    yaml = pytest.importorskip("yaml")
+def row(subject: str) -> str:
+    """A row of the table of what the WebSocket serves."""
+    [text] = re.findall(rf"^\| {subject} \| (.*) \|$", section("WebSocket"), re.MULTILINE)
+    return str(text)
+
+
+def test_every_method_is_listed() -> None:
+    """The README names the methods of the venue's specification of its WebSocket: all of them are served."""
     specification()  # skips where there is none
-    spec = yaml.safe_load(OPENAPI.with_name("asyncapi-2.6.0.yaml").read_text())
-    methods = {"auth", "subscribe", "unsubscribe", "modify_subscription"}
-    venues = {name.removeprefix("/") for name in spec["channels"]}
-    venues = {name for name in venues if name not in methods and not name.startswith("order.")}
-    served = set(re.findall(r"`([^`]+)`", section("Channels").partition("\n\n")[0]))
-    unserved = set(re.findall(r"`([^`]+)`", section("Channels not served")))
-    assert served | unserved == venues
-    assert not served & unserved
+    spec = json.loads(OPENAPI.with_name("openrpc.json").read_text())
+    named = re.findall(r"`([a-z_.]+)`", row("methods"))
+    assert sorted(named) == sorted(method["name"] for method in spec["methods"])
+
+
+def test_every_channel_is_listed() -> None:
+    """Each family of channels of the venue's specification stands in one row; only the refused are refused."""
+    specification()  # skips where there is none
+    spec = OPENAPI.with_name("asyncapi-2.6.0.yaml").read_text()
+    names = re.findall(r"^    [\"']?/(\w+)([^:\"']*)", spec.partition("\nchannels:")[2], re.MULTILINE)
+    methods = {"auth", "subscribe", "unsubscribe", "modify_subscription", "order"}
+    venues = {family for family, _ in names} - methods
+    assert len(venues) > 10
+    rows = [row(subject) for subject in ("private channels", "public channels", "silent")]
+    families = [set(re.findall(r"`([a-z_]{3,})", text)) - {"base_asset"} for text in rows]
+    families[2] -= {"bbo", "trades"}  # which are silent in one form only
+    assert sum(map(len, families)) == len(set().union(*families))
+    assert set().union(*families) >= venues
     channels = Channels(MARKETS, deltas_with_parameters=False)
-    values = {
-        "market_symbol": "BTC-USD-PERP",
-        "feed_type": "snapshot",
-        "refresh_rate": "50ms",
-        "price_tick": "1",
+    templates = {
+        "order_book": f"order_book.{BTC}.deltas",
+        "funding_rate_comparison": "funding_rate_comparison.ALL@500ms",
+        **{family: f"{family}.{BTC}" for family in ("bbo", "trades", "orders", "fills", "funding_payments")},
     }
-    for template in served:
-        for name in {re.sub(r"\[.*\]", "", template), template.replace("[", "").replace("]", "")}:
-            channels.read(name.format(**values))
+    for family in set().union(*families):
+        channels.read(templates.get(family, family))
+    assert row("refused") == "`rfq.{id}`"
+    with pytest.raises(RpcError):
+        channels.read("rfq.1")
 
 
 def test_every_lever_and_every_choice_is_listed() -> None:
@@ -77,5 +96,5 @@ def test_every_lever_and_every_choice_is_listed() -> None:
     assert [name for name, _ in rows] == keys[keys.index("client_ids") :]
     for name, values in rows:
         default = getattr(ExchangeSettings(), name)
-        first = values.partition(",")[0].strip("`")
+        first = re.split("[,;]", values)[0].strip("`")
         assert first == (default if isinstance(default, str) else f"{default:g}"), name

@@ -3,17 +3,19 @@
 # ruff: noqa: ARG001 - pytest-trio takes its clock from the arguments of a test
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 import trio
 import trio.testing
 from exchange_stage import Stage, Trader
-from stream_stage import BTC, ETH, SOL, heard, listening, logged_in, order, still, updates
+from stream_stage import BTC, ETH, SOL, heard, listening, logged_in, order, still, trade, updates
 from trio.testing import MockClock
 
 from bot.core.fixed import parse
-from bot.exchange.market.events import FundingTicked, PriceMoved
+from bot.exchange.market.events import FundingTicked
+from bot.exchange.stream.encode import encode
+from bot.exchange.stream.frames import ChannelData
+from bot.exchange.stream.topics import Topic
 
 
 @pytest.fixture
@@ -25,14 +27,6 @@ async def room(autojump_clock: MockClock) -> AsyncIterator[Stage]:
 @pytest.fixture
 async def trader(room: Stage) -> Trader:
     return await logged_in(room)
-
-
-async def trade(room: Stage, maker: Trader, taker: Trader, **changes: Any) -> None:
-    """A match of 0.002 BTC between two traders, inside the spread, or of what the changes say."""
-    await maker.place(room.http(), **{"side": "SELL", "price": "84999.9", "size": "0.003", **changes})
-    await trio.testing.wait_all_tasks_blocked()
-    await taker.place(room.http(), **{"instruction": "GTC", "price": "84999.9", "size": "0.002", **changes})
-    await trio.testing.wait_all_tasks_blocked()
 
 
 @pytest.mark.parametrize(
@@ -56,6 +50,7 @@ async def trade(room: Stage, maker: Trader, taker: Trader, **changes: Any) -> No
                 *(f"{family}.{BTC}" for family in ("orders", "fills", "funding_payments")),
                 *(f"{family}.ALL" for family in ("orders", "fills", "funding_payments")),
                 *("rfq", "block_trades", "mmp"),
+                *("funding_rate_comparison.ALL@500ms", "funding_rate_comparison.ALL@1000ms"),
             ],
         ),
         (
@@ -125,17 +120,17 @@ async def test_private_channels_need_authentication(autojump_clock: MockClock, r
     assert {frame["error"]["code"] for frame in await heard(socket)} == {40300}
 
 
-async def test_deltas_with_parameters_are_another_name_if_wished(autojump_clock: MockClock) -> None:
-    """Served, ``deltas@15@50ms`` says what ``deltas`` says; a form that is none stays refused."""
-    async with still(deltas_with_parameters="served") as room:
-        socket = await listening(room, None, f"order_book.{BTC}.deltas@15@50ms", f"order_book.{BTC}.deltas")
-        reply = await socket.call("subscribe", {"channel": f"order_book.{BTC}.deltas@15"})
-        assert reply["error"]["code"] == -32600
-        trader = await logged_in(room)
-        await trader.place(room.http())
-        (named, first), (bare, second) = await updates(socket)
-        assert (named, bare) == (f"order_book.{BTC}.deltas@15@50ms", f"order_book.{BTC}.deltas")
-        assert first == second
+async def test_a_socket_speaks_for_one_account(
+    autojump_clock: MockClock, room: Stage, trader: Trader
+) -> None:
+    """Who authenticates again with a token of the same account stays; another account's token is refused."""
+    other = await logged_in(room, 77)
+    socket = await listening(room, trader, "orders.ALL")
+    assert (await socket.call("auth", {"bearer": other.token}))["error"]["code"] == -32600
+    assert "result" in await socket.call("auth", {"bearer": trader.token})
+    await other.place(room.http())
+    await trader.place(room.http())
+    assert [data["account"] for _, data in await updates(socket)] == [hex(trader.address)]
 
 
 async def test_a_match_is_told_to_its_accounts_in_all_their_channels(
@@ -198,158 +193,6 @@ async def test_a_best_price_that_nobody_heard_of_is_forgotten(
     await socket.call("subscribe", {"channel": f"bbo.{BTC}"})
     await trader.place(room.http())
     assert await updates(socket) == []
-
-
-async def test_snapshots_keep_their_pace(autojump_clock: MockClock, room: Stage, trader: Trader) -> None:
-    """The book comes at once, whole; changes come at most every 100 ms, the first of a quiet book without delay."""
-    client = room.http()
-    name = f"order_book.{BTC}.snapshot@15@100ms"
-    socket = await room.websocket(message_queue_size=1000)
-    await socket.send("subscribe", {"channel": name})
-    assert (await socket.receive())["result"] == {"channel": name}
-    first = (await socket.receive())["params"]
-    assert (first["channel"], first["data"]["update_type"]) == (name, "s")
-    await trio.sleep(1)
-    started = trio.current_time()
-    arrivals: list[tuple[float, Any]] = []
-
-    async def note() -> None:
-        while True:
-            data = (await socket.receive())["params"]["data"]
-            arrivals.append((round(trio.current_time() - started, 6), data["seq_no"]))
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(note)
-        for _ in range(5):
-            await trader.place(client)
-            await trio.sleep(0.03)
-        await trio.sleep(1)
-        nursery.cancel_scope.cancel()
-    assert [at for at, _ in arrivals] == [0, 0.1, 0.2]
-    assert arrivals[-1][1] == room.exchange.engine.books[BTC].seq_no
-
-
-async def test_a_snapshot_has_fifteen_levels_of_each_side(
-    autojump_clock: MockClock, room: Stage, trader: Trader
-) -> None:
-    """In ``inserts``, best first; best prices are objects, in both kinds, and grouping never betters a price."""
-    client = room.http()
-    for step in range(20):
-        await trader.place(client, price=f"84{500 - step}.3")
-        await trader.place(client, side="SELL", price=f"85{500 + step}.3")
-    plain, grouped = f"order_book.{BTC}.snapshot@15@100ms", f"order_book.{BTC}.snapshot@15@100ms@10"
-    socket = await room.websocket(message_queue_size=10)
-    said = {}
-    for name in (plain, grouped):
-        await socket.call("subscribe", {"channel": name})
-        said[name] = (await socket.receive())["params"]["data"]
-    book = room.exchange.engine.books[BTC]
-    for data in said.values():
-        assert (data["market"], data["seq_no"], data["updates"], data["deletes"]) == (
-            BTC,
-            book.seq_no,
-            [],
-            [],
-        )
-        top = book.bids.best_level()
-        assert top is not None
-        assert parse(data["best_bid_api"]["price"]) == top.price
-        assert data["best_bid_interactive"] == data["best_bid_api"]
-        assert data["best_ask_api"]["side"] == "SELL"
-        bids = [parse(row["price"]) for row in data["inserts"] if row["side"] == "BUY"]
-        asks = [parse(row["price"]) for row in data["inserts"] if row["side"] == "SELL"]
-        assert (bids, asks) == (sorted(bids, reverse=True), sorted(asks))
-    plain_bids = [row for row in said[plain]["inserts"] if row["side"] == "BUY"]
-    assert len(plain_bids) == 15
-    for row in said[grouped]["inserts"]:
-        assert parse(row["price"]) % parse("10") == 0
-    assert {row["price"] for row in said[grouped]["inserts"]} >= {"84490", "85510"}
-
-
-async def test_scoped_summaries_follow_their_markets(autojump_clock: MockClock, room: Stage) -> None:
-    """A list of markets, perhaps empty, is changed in place; what was added and removed is told back."""
-    emit = room.exchange.bus.emit
-    socket = await room.websocket(message_queue_size=100)
-    reply = await socket.call("subscribe", {"channel": "markets_summary", "markets": []})
-    assert reply["result"] == {"channel": "markets_summary"}
-    change = {"channel": "markets_summary", "add": [BTC, ETH, BTC]}
-    reply = await socket.call("modify_subscription", change)
-    assert reply["result"] == {"channel": "markets_summary", "add": [BTC, ETH], "remove": []}
-    for market in (BTC, ETH, SOL):
-        emit(PriceMoved(market))
-    assert [(name, data["symbol"]) for name, data in await updates(socket)] == [
-        ("markets_summary", BTC),
-        ("markets_summary", ETH),
-    ]
-    change = {"channel": "markets_summary", "add": [ETH, SOL], "remove": [BTC]}
-    reply = await socket.call("modify_subscription", change)
-    assert reply["result"] == {"channel": "markets_summary", "add": [SOL], "remove": [BTC]}
-    for market in (BTC, ETH, SOL):
-        emit(PriceMoved(market))
-    assert [data["symbol"] for _, data in await updates(socket)] == [ETH, SOL]
-    assert "result" in await socket.call("unsubscribe", {"channel": "markets_summary"})
-    emit(PriceMoved(ETH))
-    assert await updates(socket) == []
-    assert not room.exchange.feeds._index._names
-
-
-@pytest.mark.parametrize(
-    ("method", "params", "code"),
-    [
-        ("subscribe", {"channel": "markets_summary", "markets": "BTC-USD-PERP"}, -32602),
-        ("subscribe", {"channel": "markets_summary", "markets": [7]}, -32602),
-        ("subscribe", {"channel": "markets_summary", "markets": ["DOGE"]}, -32600),
-        ("subscribe", {"channel": "markets_summary", "markets": ["ALL"]}, -32600),
-        ("subscribe", {"channel": "markets_summary.ALL", "markets": []}, -32602),
-        ("subscribe", {"channel": "trades", "base_asset": "DOGE"}, -32600),
-        ("subscribe", {"channel": "orders.ALL", "base_asset": "BTC"}, -32602),
-        ("modify_subscription", {"channel": "markets_summary"}, -32600),
-        ("modify_subscription", {"channel": "funding_data", "add": [ETH]}, -32600),
-        ("modify_subscription", {"channel": "trades.ALL", "add": []}, -32600),
-        ("modify_subscription", {"add": []}, -32602),
-    ],
-)
-async def test_what_cannot_be_scoped_is_refused(
-    autojump_clock: MockClock, room: Stage, method: str, params: dict[str, Any], code: int
-) -> None:
-    """Lists of markets belong to ``markets_summary`` alone, base assets to ``bbo`` and ``trades``."""
-    socket = await listening(room, None, "funding_data")
-    assert (await socket.call(method, params))["error"]["code"] == code
-
-
-async def test_a_modification_that_is_refused_changes_nothing(autojump_clock: MockClock, room: Stage) -> None:
-    """An unknown market, or one both added and removed, leaves the subscription as it was."""
-    socket = await room.websocket(message_queue_size=100)
-    await socket.call("subscribe", {"channel": "markets_summary", "markets": [BTC]})
-    for change in ({"add": [ETH, "DOGE"]}, {"add": [ETH], "remove": [ETH]}, {"add": 7}, {"remove": [None]}):
-        assert "error" in await socket.call("modify_subscription", {"channel": "markets_summary", **change})
-    for market in (BTC, ETH):
-        room.exchange.bus.emit(PriceMoved(market))
-    assert [data["symbol"] for _, data in await updates(socket)] == [BTC]
-
-
-async def test_bare_names_speak_for_all_markets(autojump_clock: MockClock, room: Stage) -> None:
-    """Summaries and funding come under the bare name as they come under ``.ALL`` (section 10, items 2 and 15)."""
-    names = [f"{family}{suffix}" for family in ("markets_summary", "funding_data") for suffix in ("", ".ALL")]
-    socket = await listening(room, None, *names, f"funding_data.{ETH}", f"markets_summary.{ETH}")
-    for market in (BTC, ETH):
-        room.exchange.bus.emit(PriceMoved(market))
-        room.exchange.bus.emit(FundingTicked(market))
-    said = await updates(socket)
-    for name in names:
-        key = "symbol" if name.startswith("markets_summary") else "market"
-        assert [data[key] for channel, data in said if channel == name] == [BTC, ETH]
-    assert len(said) == 10
-
-
-async def test_options_of_an_asset_are_none(autojump_clock: MockClock, room: Stage, trader: Trader) -> None:
-    """``bbo`` and ``trades`` by base asset are about options: the subscription counts, and stays silent."""
-    socket = await room.websocket(message_queue_size=100)
-    reply = await socket.call("subscribe", {"channel": "trades", "base_asset": "BTC"})
-    assert reply["result"] == {"channel": "trades"}
-    await trade(room, trader, await logged_in(room, 77))
-    assert await updates(socket) == []
-    assert "result" in await socket.call("unsubscribe", {"channel": "trades"})
 
 
 async def test_subscriptions_begin_with_what_there_is_if_wished(autojump_clock: MockClock) -> None:
@@ -427,23 +270,6 @@ async def test_a_deposit_is_told(autojump_clock: MockClock, room: Stage, trader:
     assert (second, account["total_collateral"]) == ("account", "100007")
 
 
-@pytest.mark.parametrize(("setting", "empty"), [("empty", ""), ("null", None)])
-async def test_an_empty_side_has_its_form(autojump_clock: MockClock, setting: str, empty: str | None) -> None:
-    """Price and size of a side without orders are empty texts, or null; a book's best prices stay objects."""
-    async with still(empty_side=setting, snapshots="sent") as room:
-        book = room.exchange.engine.books[BTC]
-        for resting in list(book.bids):
-            book.remove(resting)
-        socket = await room.websocket(message_queue_size=100)
-        await socket.call("subscribe", {"channel": f"bbo.{BTC}"})
-        data = (await socket.receive())["params"]["data"]
-        assert (data["bid"], data["bid_size"]) == (empty, empty)
-        assert data["ask"]
-        await socket.call("subscribe", {"channel": f"order_book.{BTC}.deltas"})
-        data = (await socket.receive())["params"]["data"]
-        assert data["best_bid_api"] == {"side": "BUY", "price": "", "size": ""}
-
-
 async def test_nothing_is_rendered_for_nobody(autojump_clock: MockClock, room: Stage, trader: Trader) -> None:
     """Without a listener no update takes a number; with several, one rendering serves all of them."""
     sequence = room.exchange.stamps.stream_seq
@@ -455,6 +281,23 @@ async def test_nothing_is_rendered_for_nobody(autojump_clock: MockClock, room: S
     assert len(said) == 4
     assert all(data == said[0] for data in said)
     assert sequence._last == said[0]["seq_no"]
+
+
+async def test_a_frame_is_encoded_once_for_all_who_get_it(autojump_clock: MockClock, room: Stage) -> None:
+    """Sockets that subscribed by one name share the frame, and other names the payload in theirs."""
+    exchange = room.exchange
+    sessions = [exchange.open_session() for _ in range(3)]
+    names = ["funding_data", "funding_data", "funding_data.ALL"]
+    for session, name in zip(sessions, names, strict=True):
+        exchange.feeds.join(Topic("funding_data", "ALL"), name, session)
+    exchange.bus.emit(FundingTicked(BTC))
+    await trio.testing.wait_all_tasks_blocked()
+    first, second, third = (session.outbox.receive_nowait() for session in sessions)
+    assert encode(first) is encode(second)
+    assert isinstance(first, ChannelData)
+    assert isinstance(third, ChannelData)
+    assert encode(third) != encode(first)
+    assert third.payload.json is first.payload.json
 
 
 async def test_a_closed_socket_leaves_nothing_behind(

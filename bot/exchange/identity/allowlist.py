@@ -6,8 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 import attrs
 
 from bot.exchange.errors import VenueError
-
-MOST_CIDRS = 50
+from bot.exchange.limits import MOST_CIDRS
 
 
 @attrs.frozen

@@ -5,17 +5,13 @@ import attrs
 from bot.exchange.errors import VenueError
 from bot.exchange.identity.allowlist import ANYWHERE, AllowList
 from bot.exchange.identity.tokens import READ, Tokens
+from bot.exchange.limits import (
+    KEPT_INVALID_TOKENS,
+    LONGEST_TOKEN_LIFE,
+    MOST_TOKENS,
+    SHORTEST_TOKEN_LIFE,
+)
 from bot.exchange.stamps import Stamps
-
-SHORTEST_LIFE = 60
-LONGEST_LIFE = 365 * 24 * 3600
-"""Seconds, of openapi: 1 minute to 1 year."""
-
-MOST_TOKENS = 50
-"""Valid tokens of one account. Undocumented; chosen."""
-
-KEPT_INVALID = 100
-"""Revoked and expired tokens of one account that are still listed; older ones are forgotten. Chosen."""
 
 _SECOND = 1_000_000_000
 
@@ -70,7 +66,7 @@ class ReadOnlyTokens:
         Raises:
             VenueError: INVALID_REQUEST_PARAMETER for its life, TOKEN_LIMIT_REACHED for one too many.
         """
-        if not SHORTEST_LIFE <= seconds <= LONGEST_LIFE:
+        if not SHORTEST_TOKEN_LIFE <= seconds <= LONGEST_TOKEN_LIFE:
             raise VenueError("INVALID_REQUEST_PARAMETER", "expiry_duration is not from 1 minute to 1 year")
         now = self._stamps.now_ns()
         own = self._by_account.setdefault(account, {})
@@ -135,5 +131,5 @@ class ReadOnlyTokens:
 
     def _forget(self, own: dict[str, ReadOnlyToken], now_ns: int) -> None:
         invalid = [token for token in own.values() if not token.is_valid(now_ns)]
-        for token in invalid[:-KEPT_INVALID]:
+        for token in invalid[:-KEPT_INVALID_TOKENS]:
             del own[token.lookup_id], self._by_serial[token.serial]

@@ -10,12 +10,14 @@ from bot.exchange.identity.login import read_public_key
 from bot.exchange.identity.snip12 import array_hash
 from bot.exchange.identity.stark import Signature, is_valid, parse_address, parse_number, pedersen
 from bot.exchange.identity.subkeys import PENDING, Handover, Subkey, Subkeys
-from bot.exchange.limits import AUTH_DEFAULT_EXPIRY, AUTH_FUTURE_TOLERANCE, AUTH_LONGEST_EXPIRY
+from bot.exchange.limits import (
+    AUTH_DEFAULT_EXPIRY,
+    AUTH_FUTURE_TOLERANCE,
+    AUTH_LONGEST_EXPIRY,
+    LONGEST_ENCRYPTED_KEY,
+    LONGEST_NAME,
+)
 from bot.exchange.stamps import Stamps
-
-LONGEST_NAME = 100
-LONGEST_ENCRYPTED_KEY = 1024
-"""Characters. Undocumented; chosen."""
 
 _LATEST_SECOND = 10**12
 _SECOND = 1_000_000_000

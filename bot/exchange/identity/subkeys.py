@@ -7,18 +7,13 @@ import attrs
 from bot.exchange.errors import VenueError
 from bot.exchange.identity.accounts import Accounts
 from bot.exchange.identity.allowlist import ANYWHERE, AllowList
+from bot.exchange.limits import KEPT_REVOKED_SUBKEYS, MOST_SUBKEYS
 from bot.exchange.stamps import Stamps
 
 State = Literal["active", "pending", "revoked"]
 ACTIVE: Final = "active"
 PENDING: Final = "pending"
 REVOKED: Final = "revoked"
-
-MOST_SUBKEYS = 100
-"""Subkeys of one account that are not revoked. Undocumented; chosen."""
-
-KEPT_REVOKED = 100
-"""Revoked subkeys of one account that are still listed; older ones are forgotten. Chosen."""
 
 
 @attrs.frozen
@@ -155,7 +150,7 @@ class Subkeys:
             (subkey for subkey in own.values() if subkey.state == REVOKED),
             key=lambda subkey: (subkey.revoked_at_ns, subkey.id),
         )
-        for forgotten in revoked[:-KEPT_REVOKED]:
+        for forgotten in revoked[:-KEPT_REVOKED_SUBKEYS]:
             del own[forgotten.public_key], self._by_key[forgotten.public_key]
 
     def _check_live(self, subkey: Subkey) -> None:

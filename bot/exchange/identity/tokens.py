@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from bot.core.clock import Clock
 from bot.exchange.errors import UNREADABLE
-from bot.exchange.limits import JWT_LIFETIME
+from bot.exchange.limits import JWT_LIFETIME, KEPT_TOKENS
 
 ISSUER = "Paradex embedded"
 INTERACTIVE = "interactive"
@@ -21,9 +21,6 @@ INTERACTIVE = "interactive"
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _SECOND = 1_000_000_000
-
-KEPT_TOKENS = 4096
-"""Tokens held as checked; the oldest go first, and are checked again when they come back."""
 
 
 class TokenRefused(Exception):  # noqa: N818 - named for what happened to it

@@ -19,7 +19,7 @@ from bot.exchange.market.listings import RATE_SCALE, Market
 from bot.exchange.market.past import Past
 from bot.exchange.market.prices import Price
 
-KEPT_POINTS = 30 * 24 * 60
+KEPT_POINTS = 7 * 24 * 60
 """Minutes of funding data remembered in each market. Chosen."""
 
 LONGEST_GAP_MS = 30_000
@@ -92,7 +92,7 @@ class Funding:
         """Move the index by what the last rate made of the time since, then look at the rate again."""
         market, state = self._markets[symbol], self._states[symbol]
         gap_ms = now_ms - state.ticked_ms
-        if gap_ms <= LONGEST_GAP_MS:
+        if 0 <= gap_ms <= LONGEST_GAP_MS:  # a machine's clock may be set back
             period_ms = market.funding_period_hours * 60 * MINUTE_MS
             state.fine_index += state.rate * state.spot * _FINER * gap_ms // (RATE_SCALE * period_ms)
         state.ticked_ms = now_ms

@@ -7,7 +7,7 @@ from bot.exchange.market.klines import Klines
 from bot.exchange.market.past import Past
 from bot.exchange.matching.events import Trade
 
-KEPT_TRADES = 100_000
+KEPT_TRADES = 20_000
 """Trades remembered in each market. Chosen."""
 
 DAY_MS = 24 * 60 * MINUTE_MS

@@ -1,6 +1,5 @@
 """The REST API: which request is served by what (protocol reference 3.1)."""
 
-import attrs
 import trio
 
 from bot.exchange.exchange import Exchange
@@ -40,6 +39,6 @@ class Rest:
         received_ms, started = self._exchange.stamps.now_ms(), self._exchange.request_log.start()
         if self._processing:
             await trio.sleep(self._processing)
-        answer = self._router.answer(attrs.evolve(request, received_ms=received_ms))
+        answer = self._router.answer(request, received_ms)
         self._exchange.request_log.http("rest", request, answer, started)
         return answer

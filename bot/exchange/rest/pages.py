@@ -155,17 +155,19 @@ def _up(listing: Listing[T], rows: Rows[T], start: int | None, wanted: _Filter, 
 
 def _older(listing: Listing[T], rows: Rows[T], start: int | None, wanted: _Filter) -> Iterator[tuple[int, T]]:
     for number, row in rows.backward(start):
-        if listing.time_ms(row) < wanted.start_at:
+        at_ms = listing.time_ms(row)
+        if at_ms < wanted.start_at:
             return
-        if _admits(listing, row, wanted):
+        if at_ms <= wanted.end_at and _admits(listing, row, wanted):
             yield number, row
 
 
 def _newer(listing: Listing[T], rows: Rows[T], start: int, wanted: _Filter) -> Iterator[tuple[int, T]]:
     for number, row in rows.forward(start):
-        if listing.time_ms(row) > wanted.end_at:
+        at_ms = listing.time_ms(row)
+        if at_ms > wanted.end_at:
             return
-        if _admits(listing, row, wanted):
+        if at_ms >= wanted.start_at and _admits(listing, row, wanted):
             yield number, row
 
 
@@ -175,9 +177,11 @@ def _take(rows: Iterator[tuple[int, T]], most: int) -> Iterator[tuple[int, T]]:
 
 
 def _admits(listing: Listing[T], row: T, wanted: _Filter) -> bool:
-    if not wanted.start_at <= listing.time_ms(row) <= wanted.end_at:
-        return False
-    return all(listing.fields[name].of(row) == value for name, value in wanted.fields.items())
+    # A loop, not all(): a scan of a long history calls this for each row.
+    for name, value in wanted.fields.items():  # noqa: SIM110
+        if listing.fields[name].of(row) != value:
+            return False
+    return True
 
 
 def _read(listing: Listing[T], query: Query) -> _Filter:

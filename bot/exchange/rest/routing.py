@@ -84,24 +84,24 @@ class Router:
             raise ValueError(f"{route.name} is served twice")
         place.routes[route.method] = route
 
-    def answer(self, request: Request) -> Answer:
-        """Serve a request; a refusal is an answer too."""
-        name, answer = self._serve(request)
+    def answer(self, request: Request, received_ms: int = 0) -> Answer:
+        """Serve a request that came at this time; a refusal is an answer too."""
+        name, answer = self._serve(request, received_ms)
         if request.visit.headers:
-            answer = attrs.evolve(answer, headers=(*answer.headers, *request.visit.headers))
+            answer = Answer(answer.status, answer.body, (*answer.headers, *request.visit.headers))
         self._counters.requests[name] += 1
         self._counters.answers[str(answer.status)] += 1
         logger.debug("{} {} {}", request.method, "/".join(("", *request.segments)), answer.status)
         return answer
 
-    def _serve(self, request: Request) -> tuple[str, Answer]:
+    def _serve(self, request: Request, received_ms: int) -> tuple[str, Answer]:
         place, params = self._find(request.segments)
         method = "GET" if request.method == "HEAD" else request.method
         route = None if place is None else place.routes.get(method)
         name = "not found" if place is None else "method not allowed" if route is None else route.name
         try:
             if route is not None:
-                return name, route.handler(attrs.evolve(request, params=params))
+                return name, route.handler(request.routed(params, received_ms))
             self._unknown(request)
         except VenueError as error:
             return name, refusal(error)

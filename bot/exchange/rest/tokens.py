@@ -8,6 +8,7 @@ from bot.exchange.exchange import Exchange
 from bot.exchange.identity.allowlist import read_cidrs
 from bot.exchange.identity.readonly import ReadOnlyToken
 from bot.exchange.identity.registration import read_name
+from bot.exchange.limits import LONGEST_TOKEN_TYPE
 from bot.exchange.matching.desk import Caller
 from bot.exchange.rest.access import Access, Private
 from bot.exchange.rest.bodies import read_body
@@ -15,9 +16,6 @@ from bot.exchange.rest.keys import own_key_only, read_allowed
 from bot.exchange.rest.parameters import boolean
 from bot.exchange.rest.routing import Route
 from bot.exchange.transport.http import Answer, Request, json_answer
-
-LONGEST_TYPE = 32
-"""Characters of a token type. The venue's list of types is not published, so any word is one."""
 
 
 class _CreateToken(msgspec.Struct):
@@ -60,7 +58,8 @@ class TokenRoutes:
     def _create(self, request: Request, caller: Caller) -> Answer:
         wanted = read_body(request.body, _CREATE)
         kind = wanted.token_type
-        if not 0 < len(kind) <= LONGEST_TYPE or not kind.isascii() or not kind.isprintable():
+        # The venue's list of types is not published, so any word is one.
+        if not 0 < len(kind) <= LONGEST_TOKEN_TYPE or not kind.isascii() or not kind.isprintable():
             raise VenueError("VALIDATION_ERROR", "token_type is no word")
         token, text = self.exchange.readonly_tokens.create(
             caller.account.address,

@@ -34,6 +34,10 @@ BY_MARKET = frozenset({"bbo", "trades"})
 MARKET_OR_NOT = frozenset({"markets", "markets_summary", "funding_data"})
 """Public families that take a market, ``ALL``, or nothing, which means all (section 10, item 15)."""
 
+COMPARISON = "funding_rate_comparison"
+COMPARISONS = frozenset({f"{COMPARISON}.ALL@500ms", f"{COMPARISON}.ALL@1000ms"})
+"""Funding rates of venues side by side, of which this one is the only one here. They tick once a second."""
+
 BOOK = "order_book"
 SNAPSHOT_RATES = {"snapshot": ("50ms", "100ms"), "interactive": ("100ms", "200ms", "400ms")}
 """Feeds of whole books, and how often they may tell; ``interactive`` as seen on the venue (4.4)."""
@@ -95,6 +99,8 @@ class Channels:
         if family in BY_MARKET and dot:
             symbol = rest.removesuffix(".interactive") if family == "bbo" else rest
             return Channel(name, Topic(family, self._market(symbol)))
+        if name in COMPARISONS:
+            return Channel(name, Topic(COMPARISON, ALL))
         if family == BOOK and dot:
             return self._book(name, rest)
         raise refused(f"unknown channel {name[:80]!r}")

@@ -8,12 +8,13 @@ from bot.exchange.market.events import FundingTicked, PriceMoved
 from bot.exchange.matching.book import Book, Level
 from bot.exchange.matching.events import BookChanged, Trade
 from bot.exchange.settings import ExchangeSettings
+from bot.exchange.stream.channels import COMPARISON
 from bot.exchange.stream.frames import Payload
 from bot.exchange.stream.index import Index
 from bot.exchange.stream.session import Session
 from bot.exchange.stream.sources import Sources
 from bot.exchange.stream.topics import ALL, Topic
-from bot.exchange.views.market import bbo_view, funding_view, summary_view, trade_view
+from bot.exchange.views.market import bbo_view, comparison_view, funding_view, summary_view, trade_view
 
 _Top = tuple[Level | None, Level | None]
 """The best bid and ask."""
@@ -42,6 +43,7 @@ class PublicFeeds:
             "bbo": self._bbo_data,
             "markets_summary": self._summary_data,
             "funding_data": self._funding_data,
+            COMPARISON: self._comparison_data,
         }
 
     def join(self, topic: Topic) -> None:
@@ -78,6 +80,8 @@ class PublicFeeds:
     def _funded(self, event: FundingTicked) -> None:
         if self._hears("funding_data", event.symbol):
             self._tell("funding_data", event.symbol, self._funding_data(event.symbol))
+        if self._hears(COMPARISON, event.symbol):
+            self._tell(COMPARISON, event.symbol, self._comparison_data(event.symbol))
 
     def _bbo_data(self, market: str) -> dict[str, Any]:
         return bbo_view(self._sources.books[market], empty=self._empty)
@@ -87,6 +91,9 @@ class PublicFeeds:
 
     def _funding_data(self, market: str) -> dict[str, Any]:
         return funding_view(self._sources.funding.now(market))
+
+    def _comparison_data(self, market: str) -> dict[str, Any]:
+        return comparison_view(self._sources.funding.now(market))
 
     def _hears(self, family: str, market: str) -> bool:
         return self._index.hears(Topic(family, market), Topic(family, ALL))

@@ -42,6 +42,20 @@ class Request:
     received_ms: int = 0
     visit: Visit = attrs.field(factory=Visit, eq=False)
 
+    def routed(self, params: dict[str, str], received_ms: int) -> "Request":
+        """The same request on its way to a handler. Written out: each request passes here, and evolve is slow."""
+        return Request(
+            method=self.method,
+            segments=self.segments,
+            query=self.query,
+            headers=self.headers,
+            body=self.body,
+            peer=self.peer,
+            params=params,
+            received_ms=received_ms,
+            visit=self.visit,
+        )
+
 
 @attrs.frozen
 class Answer:

@@ -126,6 +126,17 @@ def funding_view(point: FundingPoint) -> dict[str, Any]:
     }
 
 
+def comparison_view(point: FundingPoint) -> dict[str, Any]:
+    """A FundingRateComparison (protocol reference 4.3): this venue's own rate, of an hour."""
+    return {
+        "symbol": point.market,
+        "asset_kind": "PERP",
+        "source": "PARADEX",
+        "hourly_funding_rate": render_rate(point.rate // point.period_hours),
+        "last_updated_at": point.created_at_ms,
+    }
+
+
 def kline_view(bar: Bar) -> list[float]:
     """A row of klines: start in ms, open, high, low, close, volume in the base asset. Numbers, as on the venue."""
     return [
