@@ -21,9 +21,27 @@ TOP = len(FLOORS)
 
 EXCHANGE_MAY_IMPORT = {"bot.core.fixed", "bot.core.clock", "bot.core.setting"}
 
+EXCHANGE_FLOORS = [
+    {"settings", "limits", "errors", "stamps", "event", "history", "counters", "peer"},
+    {"transport", "instruments"},
+    {"identity"},
+    {"clearing"},
+    {"matching"},
+    {"market"},
+    {"views"},
+    {"stream"},
+    {"requestlog"},
+    {"exchange"},
+    {"rest", "websocket"},
+    {"control"},
+    {"server"},
+    {"process"},
+]
+"""The exchange's own floors, the lowest first: a folder or module each."""
+
 ONLY_IMPORTERS = {
     "httpx": {"link/http.py"},
-    "trio_websocket": {"link/websocket.py", "exchange/transport/websocket.py"},
+    "trio_websocket": {"link/websocket.py", "exchange/websocket.py"},
     "fast_stark_crypto": {"link/signer.py", "exchange/identity/stark.py"},
     "starknet_py": {"link/signer.py", "lab/signing.py"},
     "time": {"link/clock.py", "lab/signing.py", "lab/load.py"},
@@ -68,6 +86,22 @@ def test_imports_go_down_only(module: Path) -> None:
             assert floor(here) == TOP or name == "bot.exchange.settings"
         elif floor(here) < TOP:
             assert floor(room(name)) < floor(here) or floor(here) == floor("app") == floor(room(name))
+
+
+@pytest.mark.parametrize(
+    "module", [module for module in MODULES if dotted(module).startswith("bot.exchange.")], ids=dotted
+)
+def test_the_exchange_has_floors_too(module: Path) -> None:
+    """Within the exchange imports go down only as well: the floors are its architecture."""
+
+    def level(name: str) -> int:
+        place = name.split(".")[2]
+        return next(number for number, places in enumerate(EXCHANGE_FLOORS) if place in places)
+
+    here = dotted(module)
+    for name in imported(module):
+        if name.startswith("bot.exchange.") and name.split(".")[2] != here.split(".")[2]:
+            assert level(name) < level(here), name
 
 
 @pytest.mark.parametrize("library", ONLY_IMPORTERS)

@@ -21,12 +21,12 @@ from bot.exchange.identity.registration import Registration
 from bot.exchange.identity.snip12 import Messages
 from bot.exchange.identity.subkeys import ACTIVE, Subkeys
 from bot.exchange.identity.tokens import Grant, TokenRefused, Tokens
+from bot.exchange.instruments.markets import MARKETS, Market
+from bot.exchange.instruments.prices import Prices
 from bot.exchange.market.driver import Driver
 from bot.exchange.market.funding import Funding
 from bot.exchange.market.klines import Klines
-from bot.exchange.market.listings import MARKETS, Market
 from bot.exchange.market.past import pasts_of
-from bot.exchange.market.prices import Prices
 from bot.exchange.market.summary import Summaries
 from bot.exchange.market.tape import Tape
 from bot.exchange.matching.commands import Cancel
@@ -38,6 +38,7 @@ from bot.exchange.matching.ledger import OrderLedger
 from bot.exchange.matching.liquidations import Liquidations
 from bot.exchange.matching.modes import MODES, Mode
 from bot.exchange.matching.orders import OPEN, Order
+from bot.exchange.peer import LOOPBACK
 from bot.exchange.requestlog import RequestLog
 from bot.exchange.settings import ExchangeSettings
 from bot.exchange.stamps import Stamps
@@ -49,7 +50,6 @@ from bot.exchange.stream.orders import OrderMethods
 from bot.exchange.stream.session import Method, Session
 from bot.exchange.stream.sources import Sources
 from bot.exchange.stream.subscribing import Subscribing
-from bot.exchange.transport.peer import LOOPBACK
 
 
 class Exchange:

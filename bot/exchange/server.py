@@ -13,12 +13,12 @@ from bot.exchange.control import Control
 from bot.exchange.counters import Counters
 from bot.exchange.exchange import Exchange
 from bot.exchange.limits import HTTP_CLOSE, TLS_HANDSHAKE
+from bot.exchange.peer import peer_of
 from bot.exchange.rest.api import Rest
 from bot.exchange.settings import ExchangeSettings
 from bot.exchange.transport.delay import delayed
 from bot.exchange.transport.http import Handler, HttpConnection
-from bot.exchange.transport.peer import peer_of
-from bot.exchange.transport.websocket import SocketServer
+from bot.exchange.websocket import SocketServer
 
 Speaker = Callable[[trio.abc.Stream, str], Awaitable[None]]
 """Speaks to a client over a stream, and is told the IP address of its far end."""

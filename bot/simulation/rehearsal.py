@@ -85,9 +85,7 @@ async def open_rehearsal(
             serving = await nursery.start(
                 partial(
                     serve,
-                    attrs.evolve(
-                        settings.exchange, seed=settings.exchange.seed + seed, activity=activity
-                    ),
+                    attrs.evolve(settings.exchange, seed=settings.exchange.seed + seed, activity=activity),
                     clock,
                     Listen(ADDRESS, REST_PORT, WS_PORT, CONTROL_PORT),
                     server_tls if tls else None,

@@ -9,8 +9,8 @@ from bot.core.fixed import parse
 from bot.exchange.clearing.clearing import Clearing
 from bot.exchange.clearing.leg import Leg, Settled
 from bot.exchange.event import Emit, Event
-from bot.exchange.market.listings import MARKETS
-from bot.exchange.market.prices import Prices
+from bot.exchange.instruments.markets import MARKETS
+from bot.exchange.instruments.prices import Prices
 from bot.exchange.stamps import Stamps
 
 BTC = "BTC-USD-PERP"

@@ -21,7 +21,7 @@ from bot.exchange.rest.api import Rest
 from bot.exchange.server import Port
 from bot.exchange.settings import ExchangeSettings
 from bot.exchange.transport.http import HttpConnection
-from bot.exchange.transport.websocket import SocketServer
+from bot.exchange.websocket import SocketServer
 
 EPOCH = 1_790_000_000
 MESSAGES = Messages(CHAIN_ID)

@@ -9,8 +9,8 @@ from exchange_stage import StageClock
 
 from bot.exchange.event import Event
 from bot.exchange.exchange import Exchange
+from bot.exchange.instruments.markets import MARKETS
 from bot.exchange.market.events import FundingTicked, PriceMoved
-from bot.exchange.market.listings import MARKETS
 from bot.exchange.matching.events import BookChanged, Trade
 from bot.exchange.matching.orders import BUY, IOC, LIMIT, SELL, Order
 from bot.exchange.settings import ExchangeSettings

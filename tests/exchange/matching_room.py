@@ -14,8 +14,8 @@ from bot.exchange.identity.accounts import Account
 from bot.exchange.identity.config import CHAIN_ID
 from bot.exchange.identity.snip12 import Messages
 from bot.exchange.identity.tokens import Grant
-from bot.exchange.market.listings import MARKETS
-from bot.exchange.market.prices import Prices
+from bot.exchange.instruments.markets import MARKETS
+from bot.exchange.instruments.prices import Prices
 from bot.exchange.matching.caller import Caller
 from bot.exchange.matching.commands import Command
 from bot.exchange.matching.desk import Desk

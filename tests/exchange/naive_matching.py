@@ -5,8 +5,8 @@ from collections.abc import Callable
 import attrs
 
 from bot.core.fixed import SCALE
-from bot.exchange.market.listings import Market
-from bot.exchange.market.prices import Price
+from bot.exchange.instruments.markets import Market
+from bot.exchange.instruments.prices import Price
 from bot.exchange.matching.modes import Mode
 from bot.exchange.matching.orders import EXPIRE_MAKER, EXPIRE_TAKER, Order, is_synthetic
 

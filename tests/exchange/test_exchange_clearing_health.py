@@ -12,8 +12,8 @@ from bot.exchange.clearing.events import AccountChanged, BalanceChanged, Liquida
 from bot.exchange.clearing.health import Health
 from bot.exchange.clearing.liquidation import BUFFER, FEE, SHARE_INCREMENT, penalty, portion, share
 from bot.exchange.identity.config import system_config
+from bot.exchange.instruments.markets import MARKETS
 from bot.exchange.limits import INSURANCE_FUND
-from bot.exchange.market.listings import MARKETS
 
 
 class Ward:

@@ -10,7 +10,7 @@ import trio
 from market_stage import BTC, Witness, watch
 
 from bot.core.fixed import parse
-from bot.exchange.market.listings import MARKETS
+from bot.exchange.instruments.markets import MARKETS
 from bot.exchange.matching.orders import BUY, POST_ONLY, SELL, Order
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.fixed import SCALE, parse
+from bot.exchange.instruments.markets import MARKETS, RATE_SCALE, rate, render_rate
+from bot.exchange.instruments.prices import Price
 from bot.exchange.market.bars import KEPT_MINUTES, MINUTE_MS, Series, longer
 from bot.exchange.market.funding import LONGEST_GAP_MS, Funding, raw_rate
 from bot.exchange.market.klines import PRICE_KINDS, RESOLUTIONS, Klines
-from bot.exchange.market.listings import MARKETS, RATE_SCALE, rate, render_rate
 from bot.exchange.market.past import PAST_MINUTES, Past, pasts_of
-from bot.exchange.market.prices import Price
 from bot.exchange.market.tape import Tape
 from bot.exchange.matching.events import Trade
 

@@ -9,7 +9,7 @@ import trio.testing
 from market_stage import BTC, CLIENT, Witness, watch
 
 from bot.core.fixed import parse
-from bot.exchange.market.listings import MARKETS
+from bot.exchange.instruments.markets import MARKETS
 from bot.exchange.matching.orders import BUY, IOC, POST_ONLY, SELL
 
 # -- a market that stands still ------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from stream_check import check_update
 
 from bot.core.fixed import SCALE, parse, render
 from bot.exchange.exchange import Exchange
+from bot.exchange.instruments.markets import MARKETS, rate
 from bot.exchange.market.bars import Bar
-from bot.exchange.market.listings import MARKETS, rate
 from bot.exchange.market.summary import Summary
 from bot.exchange.matching.book import Book, Level
 from bot.exchange.matching.orders import BUY, LIMIT, SELL, Order

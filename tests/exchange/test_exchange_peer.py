@@ -12,9 +12,9 @@ from exchange_stage import HttpClient, StageClock
 from trio.testing import MockClock
 
 from bot.exchange.counters import Counters
+from bot.exchange.peer import peer_of
 from bot.exchange.server import Port
 from bot.exchange.transport.http import Answer, HttpConnection, Request
-from bot.exchange.transport.peer import peer_of
 
 ELSEWHERE = "203.0.113.7"
 

@@ -14,7 +14,7 @@ from trio.testing import MockClock
 
 import bot.exchange
 from bot.exchange.control import ABOUT
-from bot.exchange.market.listings import MARKETS
+from bot.exchange.instruments.markets import MARKETS
 from bot.exchange.settings import ExchangeSettings
 from bot.exchange.stream.channels import Channels
 from bot.exchange.stream.rpc import RpcError

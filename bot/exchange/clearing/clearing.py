@@ -31,9 +31,9 @@ from bot.exchange.clearing.reports import Fees, PositionReport, Summary, Transfe
 from bot.exchange.clearing.valuation import Valuation
 from bot.exchange.errors import VenueError
 from bot.exchange.event import Emit
+from bot.exchange.instruments.markets import Market
+from bot.exchange.instruments.prices import Prices
 from bot.exchange.limits import INSURANCE_FUND, SYNTHETIC_ACCOUNTS
-from bot.exchange.market.listings import Market
-from bot.exchange.market.prices import Prices
 from bot.exchange.stamps import Stamps
 
 OpenOrders = Callable[[int, str], Iterable[OpenOrder]]

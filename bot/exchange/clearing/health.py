@@ -16,8 +16,8 @@ from bot.exchange.clearing.liquidation import penalty, portion, share
 from bot.exchange.clearing.margin import OpenOrder
 from bot.exchange.clearing.reports import Summary
 from bot.exchange.event import Emit
+from bot.exchange.instruments.markets import Market
 from bot.exchange.limits import HEALTH_CHECK_EVERY
-from bot.exchange.market.listings import Market
 
 OrderT = TypeVar("OrderT", bound=OpenOrder)
 

@@ -15,8 +15,8 @@ from bot.exchange.clearing.margin import (
 )
 from bot.exchange.clearing.position import Position
 from bot.exchange.clearing.reports import PositionReport, Summary
-from bot.exchange.market.listings import Market
-from bot.exchange.market.prices import Prices
+from bot.exchange.instruments.markets import Market
+from bot.exchange.instruments.prices import Prices
 from bot.exchange.stamps import Stamps
 
 Orders = Callable[[str], Iterable[OpenOrder]]

@@ -13,6 +13,8 @@ import trio
 
 from bot.exchange.clearing.clearing import Clearing
 from bot.exchange.event import Emit, Event
+from bot.exchange.instruments.markets import Market
+from bot.exchange.instruments.prices import Prices
 from bot.exchange.market.agenda import Agenda, following
 from bot.exchange.market.crowd import Crowd
 from bot.exchange.market.events import FundingTicked, PriceMoved
@@ -20,8 +22,6 @@ from bot.exchange.market.fair import FairPrice
 from bot.exchange.market.floor import Floor
 from bot.exchange.market.funding import Funding
 from bot.exchange.market.klines import Klines
-from bot.exchange.market.listings import Market
-from bot.exchange.market.prices import Prices
 from bot.exchange.market.quiet import QuietQuote
 from bot.exchange.matching.engine import Engine
 from bot.exchange.matching.events import BookChanged, Trade

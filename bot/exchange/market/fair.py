@@ -5,7 +5,7 @@ from random import Random
 
 import attrs
 
-from bot.exchange.market.listings import Market
+from bot.exchange.instruments.markets import Market
 
 PPB = 10**9
 """Parts of a price are ints of 10⁻⁹."""

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from bot.exchange.market.listings import Market
+from bot.exchange.instruments.markets import Market
 from bot.exchange.matching.book import Book
 from bot.exchange.matching.orders import BUY, EXPIRE_TAKER, IOC, LIMIT, POST_ONLY, SELL, Order
 from bot.exchange.stamps import Stamps

@@ -14,10 +14,10 @@ import attrs
 
 from bot.core.fixed import SCALE
 from bot.exchange.history import History
+from bot.exchange.instruments.markets import RATE_SCALE, Market
+from bot.exchange.instruments.prices import Price
 from bot.exchange.market.bars import MINUTE_MS
-from bot.exchange.market.listings import RATE_SCALE, Market
 from bot.exchange.market.past import Past
-from bot.exchange.market.prices import Price
 
 KEPT_POINTS = 7 * 24 * 60
 """Minutes of funding data remembered in each market. Chosen."""

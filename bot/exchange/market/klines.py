@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from bot.core.fixed import SCALE
+from bot.exchange.instruments.prices import Price
 from bot.exchange.market.bars import MINUTE_MS, Bar, Series, longer, since
 from bot.exchange.market.past import Past
-from bot.exchange.market.prices import Price
 from bot.exchange.matching.events import Trade
 
 RESOLUTIONS = (1, 3, 5, 15, 30, 60)

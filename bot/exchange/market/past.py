@@ -11,8 +11,8 @@ from random import Random
 import attrs
 
 from bot.core.fixed import SCALE
+from bot.exchange.instruments.markets import RATE_SCALE, Market
 from bot.exchange.market.bars import MINUTE_MS, Bar
-from bot.exchange.market.listings import RATE_SCALE, Market
 from bot.exchange.matching.events import Trade
 
 PAST_MINUTES = 25 * 60

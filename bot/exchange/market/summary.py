@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import attrs
 
+from bot.exchange.instruments.prices import Prices
 from bot.exchange.market.funding import Funding
-from bot.exchange.market.prices import Prices
 from bot.exchange.market.tape import Tape
 from bot.exchange.matching.book import Book
 

@@ -1,6 +1,6 @@
 """How far from the going price an order may be: the band around the mark, and the slippage of market orders."""
 
-from bot.exchange.market.listings import Market
+from bot.exchange.instruments.markets import Market
 from bot.exchange.matching.book import Book
 from bot.exchange.matching.crossing import Bounds
 from bot.exchange.matching.orders import MARKET, Order

@@ -6,7 +6,7 @@ import attrs
 
 from bot.exchange.errors import VenueError
 from bot.exchange.event import Emit
-from bot.exchange.market.listings import Market
+from bot.exchange.instruments.markets import Market
 from bot.exchange.matching.caller import Caller
 from bot.exchange.matching.commands import Cancel, Place
 from bot.exchange.matching.engine import Engine

@@ -10,8 +10,8 @@ from itertools import takewhile
 
 from bot.exchange.clearing.clearing import Clearing
 from bot.exchange.event import Emit
-from bot.exchange.market.listings import Market
-from bot.exchange.market.prices import Prices
+from bot.exchange.instruments.markets import Market
+from bot.exchange.instruments.prices import Prices
 from bot.exchange.matching.bands import bounds
 from bot.exchange.matching.book import Book
 from bot.exchange.matching.commands import Bust, Cancel, Command, Modify, Place, Trigger

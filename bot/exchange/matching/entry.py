@@ -10,9 +10,9 @@ from bot.exchange.errors import VenueError
 from bot.exchange.identity.accounts import Account
 from bot.exchange.identity.snip12 import Messages
 from bot.exchange.identity.stark import is_valid, parse_number, parse_signature
+from bot.exchange.instruments.markets import Market
+from bot.exchange.instruments.prices import Prices
 from bot.exchange.limits import DEFAULT_RECV_WINDOW_MS, SHORTEST_RECV_WINDOW_MS
-from bot.exchange.market.listings import Market
-from bot.exchange.market.prices import Prices
 from bot.exchange.matching.caller import Caller
 from bot.exchange.matching.commands import Modify
 from bot.exchange.matching.ledger import OrderLedger

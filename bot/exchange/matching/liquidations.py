@@ -4,8 +4,8 @@ import attrs
 
 from bot.exchange.clearing.events import Liquidated
 from bot.exchange.event import Emit, Event
+from bot.exchange.instruments.prices import Prices
 from bot.exchange.limits import INSURANCE_FUND
-from bot.exchange.market.prices import Prices
 from bot.exchange.matching.events import Filled
 from bot.exchange.matching.fills import MAKER, TAKER, Fill, Fills
 from bot.exchange.matching.orders import BUY, SELL

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from bot.core.fixed import parse
 from bot.exchange.errors import VenueError
+from bot.exchange.instruments.markets import Market
 from bot.exchange.limits import LONGEST_CLIENT_ID
-from bot.exchange.market.listings import Market
 from bot.exchange.matching.orders import (
     ABOVE_TRIGGER,
     BELOW_TRIGGER,

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 import attrs
 
 from bot.exchange.clearing.clearing import Clearing
-from bot.exchange.market.listings import Market
-from bot.exchange.market.prices import Prices
+from bot.exchange.instruments.markets import Market
+from bot.exchange.instruments.prices import Prices
 from bot.exchange.matching.bands import bounds, outside
 from bot.exchange.matching.book import Book
 from bot.exchange.matching.crossing import would_cross

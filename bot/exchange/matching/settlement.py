@@ -5,7 +5,7 @@ import attrs
 from bot.exchange.clearing.clearing import Clearing
 from bot.exchange.clearing.leg import Leg
 from bot.exchange.event import Emit
-from bot.exchange.market.prices import Prices
+from bot.exchange.instruments.prices import Prices
 from bot.exchange.matching.crossing import Match
 from bot.exchange.matching.events import Filled, Trade
 from bot.exchange.matching.fills import MAKER, TAKER, Fill, Fills

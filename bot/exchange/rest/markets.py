@@ -7,10 +7,10 @@ import attrs
 from bot.core.fixed import render
 from bot.exchange.errors import VenueError
 from bot.exchange.exchange import Exchange
+from bot.exchange.instruments.markets import Market
 from bot.exchange.limits import DEEPEST_BOOK, LARGEST_TRADES_PAGE
 from bot.exchange.market.funding import FundingPoint
 from bot.exchange.market.klines import PRICE_KINDS, RESOLUTIONS
-from bot.exchange.market.listings import Market
 from bot.exchange.matching.book import Book
 from bot.exchange.matching.events import Trade
 from bot.exchange.matching.orders import BUY, SELL

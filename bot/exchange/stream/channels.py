@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import attrs
 
 from bot.core.fixed import parse
-from bot.exchange.market.listings import Market
+from bot.exchange.instruments.markets import Market
 from bot.exchange.stream.rpc import INVALID_REQUEST, RpcError
 from bot.exchange.stream.topics import ALL, DeltaFeed, SnapshotFeed, Topic
 

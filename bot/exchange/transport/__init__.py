@@ -1,1 +1,1 @@
-"""Bytes: HTTP/1.1, WebSockets, and a link that takes time."""
+"""Bytes: HTTP/1.1, and a link that takes time."""

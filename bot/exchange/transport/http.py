@@ -12,7 +12,7 @@ import trio
 from bot.core.clock import Clock
 from bot.exchange.errors import VenueError
 from bot.exchange.limits import HTTP_CLOSE, HTTP_IDLE, HTTP_LARGEST_BODY, HTTP_LARGEST_HEAD
-from bot.exchange.transport.peer import LOOPBACK
+from bot.exchange.peer import LOOPBACK
 
 _CHUNK = 64 * 1024
 

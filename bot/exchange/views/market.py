@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.core.fixed import SCALE, render
+from bot.exchange.instruments.markets import Market, render_rate
 from bot.exchange.market.bars import Bar
 from bot.exchange.market.funding import FundingPoint
-from bot.exchange.market.listings import Market, render_rate
 from bot.exchange.market.summary import Summary
 from bot.exchange.matching.book import Book, Level, aggregate
 from bot.exchange.matching.events import Trade

@@ -19,10 +19,10 @@ from bot.exchange.limits import (
     WS_PING_EVERY,
     WS_PONG_WITHIN,
 )
+from bot.exchange.peer import LOOPBACK
 from bot.exchange.stream.encode import encode
 from bot.exchange.stream.session import Handled, Session
 from bot.exchange.transport.http import HttpConnection, refusal, split_target
-from bot.exchange.transport.peer import LOOPBACK
 
 ABNORMAL = 1006
 TOO_BIG = 1009

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from bot.exchange.market.listings import Market
+from bot.exchange.instruments.markets import Market
 
 
 @attrs.define

@@ -1,0 +1,1 @@
+"""What is traded here, and what it is worth."""
