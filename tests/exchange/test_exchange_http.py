@@ -198,6 +198,18 @@ def test_any_json_is_answered(path: str, body: object) -> None:
     trio.run(story, clock=MockClock(autojump_threshold=0))
 
 
+async def test_a_faulty_handler_is_answered_for(
+    autojump_clock: MockClock, room: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of ours costs one request an answer of 500 in the venue's form, and nobody else anything."""
+    client = room.http()
+    monkeypatch.setattr(room.exchange, "summaries", None)
+    reply = await client.request("GET", "/v1/markets/summary?market=ALL")
+    assert reply.status == 500
+    assert reply.json() == {"error": "INTERNAL_ERROR", "message": "internal error", "data": None}
+    assert (await client.request("GET", "/v1/system/time")).status == 200
+
+
 async def test_counters_know_what_happened(autojump_clock: MockClock, room: Stage) -> None:
     """Connections and requests are counted by port and by route, so that no path can fill the memory."""
     client = room.http()

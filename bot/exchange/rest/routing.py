@@ -105,6 +105,9 @@ class Router:
             self._unknown(request)
         except VenueError as error:
             return name, refusal(error)
+        except Exception as error:  # noqa: BLE001 - one faulty handler must not end everybody's exchange
+            logger.opt(exception=error).error("{} {} failed", request.method, name)
+            return name, refusal(VenueError("INTERNAL_ERROR", "internal error"))
         if place is None:
             return name, refusal(VenueError("NOT_FOUND", "no such path"))
         allowed = [*place.routes, *(["HEAD"] if "GET" in place.routes else [])]
