@@ -34,7 +34,7 @@ class ExchangeSettings:
     volatility: float = setting(0.6, "of the fair price, as a part of it in a year", at_least=0, at_most=100)
     rate_limits: str = setting("venue", "whether requests are counted and refused", choices=("venue", "none"))
     kept_orders: int = setting(
-        200_000, "closed orders it remembers, with their fills and client ids", at_least=1000, unit="orders"
+        100_000, "closed orders it remembers, with their fills and client ids", at_least=1000, unit="orders"
     )
     client_ids: str = setting(
         "once",

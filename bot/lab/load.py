@@ -35,6 +35,7 @@ RENEW = 200.0
 
 RECV_WINDOW_MS = 300_000
 
+_SAMPLES = 4
 _CHUNK = 64 * 1024
 _MARKET, _PRICE, _SIZE = "BTC-USD-PERP", parse("50000"), parse("0.001")
 _UNCHECKED = '["1","1"]'
@@ -42,13 +43,12 @@ _UNCHECKED = '["1","1"]'
 
 @attrs.frozen
 class Load:
-    """What one exchange took: orders accepted, in seconds, and its memory before and after, in MiB."""
+    """What one exchange took: orders accepted, in seconds; its memory at the start and after each quarter, in MiB."""
 
     verify: Verify
     orders: int
     seconds: float
-    memory_before: float
-    memory_after: float
+    memory: list[float]
 
     @property
     def per_second(self) -> float:
@@ -191,23 +191,27 @@ async def load(verify: Verify, orders: int, connections: int) -> Load:
         made = signed_orders(signer, verify, orders)
         if verify == "always":
             made = iter(list(made))
-        before = memory_of(process.pid)
+        memory = [memory_of(process.pid)]
+        placed = 0
         begin = renewed = time.perf_counter()
 
         async def place() -> None:
-            nonlocal token, renewed
+            nonlocal token, renewed, placed
             async with open_connection(address) as connection:
                 for order in made:
                     if time.perf_counter() > renewed + RENEW:
                         renewed = time.perf_counter()
                         token = await log_in(connection, signer)
                     await connection.request(order, token)
+                    placed += 1
+                    if placed * _SAMPLES // orders >= len(memory):
+                        memory.append(memory_of(process.pid))
 
         async with trio.open_nursery() as nursery:
             for _ in range(connections):
                 nursery.start_soon(place)
         seconds = time.perf_counter() - begin
-        return Load(verify, orders, seconds, before, memory_of(process.pid))
+        return Load(verify, orders, seconds, memory)
 
 
 def main(
@@ -233,7 +237,7 @@ def main(
     for result in loads:
         sys.stdout.write(
             f"--verify {result.verify:<6}  {result.per_second:7.0f} orders/s  {result.ms_per_order:6.3f} ms each"
-            f"  memory {result.memory_before:.0f} to {result.memory_after:.0f} MiB\n"
+            f"  memory {' '.join(f'{size:.0f}' for size in result.memory)} MiB\n"
         )
     if len(loads) > 1:
         never, always = loads
