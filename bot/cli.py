@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
 
 from bot.signals import EarlySignals
 from bot.usage import VERBS
@@ -14,6 +15,8 @@ from bot.usage import VERBS
 BAD_ARGUMENTS = 2
 
 LogLevel = Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"]
+# The system would take a larger one modulo 65536.
+PortNumber = Annotated[int, Parameter(validator=Number(gte=0, lte=65_535))]
 
 
 def run_verb(arguments: list[str], early: EarlySignals) -> int:
@@ -58,9 +61,9 @@ def build(early: EarlySignals) -> App:
         *,
         settings: Path | None = None,
         host: str = "127.0.0.1",
-        rest_port: int = 0,
-        ws_port: int = 0,
-        control_port: int = 0,
+        rest_port: PortNumber = 0,
+        ws_port: PortNumber = 0,
+        control_port: PortNumber = 0,
         plain: bool = False,
         seed: int | None = None,
         rtt_ms: float | None = None,

@@ -50,6 +50,8 @@ def nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["run", "--for", "soon"], "soon"),
         (["exchange", "--verify", "sometimes"], "sometimes"),
         (["exchange", "--rest-port", "https"], "https"),
+        (["exchange", "--ws-port", "65536"], "65536"),
+        (["exchange", "--control-port=-1"], "-1"),
         (["config", "shwo"], "shwo"),
         (["config", "check", "--jsno"], "--jsno"),
         (["-5"], "-5"),

@@ -13,10 +13,11 @@ from bot.exchange.errors import UNREADABLE, VenueError
 from bot.exchange.exchange import Exchange
 from bot.exchange.identity.login import read_public_key
 from bot.exchange.identity.stark import parse_address
+from bot.exchange.market.driver import PriceError
 from bot.exchange.matching.fills import Fill, FillUnknown
 from bot.exchange.matching.modes import Mode
 from bot.exchange.matching.orders import Order
-from bot.exchange.rest.parameters import any_market, check_market, positive_decimal, whole_number
+from bot.exchange.rest.parameters import any_market, check_market, invalid, positive_decimal, whole_number
 from bot.exchange.rest.routing import Route, Router
 from bot.exchange.transport.http import Answer, Request, json_answer
 from bot.exchange.views.account import summary_view, transfer_view
@@ -212,7 +213,11 @@ class Control:
     def _move_price(self, request: Request) -> Answer:
         wanted = _read(request, _MovePrice)
         symbol = check_market(wanted.market, self._exchange.markets)
-        self._exchange.driver.move(symbol, positive_decimal({"price": wanted.price}, "price"))
+        moved = positive_decimal({"price": wanted.price}, "price")
+        try:
+            self._exchange.driver.move(symbol, moved)
+        except PriceError as error:
+            raise invalid("price", str(error)) from error
         price = self._exchange.prices[symbol]
         return json_answer(
             {

@@ -18,7 +18,13 @@ UNAUTHORIZED = frozenset(
     }
 )
 FORBIDDEN = frozenset(
-    {"INVALID_TOKEN_SCOPE", "IP_NOT_ALLOWED", "GEO_IP_BLOCK", "RPI_ACCOUNT_NOT_WHITELISTED"}
+    {
+        "INVALID_TOKEN_SCOPE",
+        "IP_NOT_ALLOWED",
+        "GEO_IP_BLOCK",
+        "RPI_ACCOUNT_NOT_WHITELISTED",
+        "MMP_NOT_ENABLED",
+    }
 )
 
 

@@ -71,6 +71,13 @@ WS_PONG_WITHIN = 5.0
 WS_UNREAD_MESSAGES = 2000
 """A socket with more messages than this waiting for it is hung up on (4.1)."""
 
+WS_UNSENT_ANSWERS = WS_UNREAD_MESSAGES // 2
+WS_ANSWER_WITHIN = 5.0
+"""With so many answers on their way to it, a client's next call waits until one has left, at most this long.
+
+Without that a client that reads, but asks much at once, would be taken for one that does not. Chosen.
+"""
+
 WS_LARGEST_MESSAGE = 256 * 1024
 """Bytes in one message of a client; more is answered with close code 1009. Chosen."""
 

@@ -57,6 +57,11 @@ class ExchangeSettings:
         "whether registering a subkey needs the main key's signature; the official SDK sends none",
         choices=("unsigned", "signed"),
     )
+    exits: str = setting(
+        "any",
+        "take-profit and stop-loss orders: as their flags say, or only with REDUCE_ONLY",
+        choices=("any", "reduce-only"),
+    )
     closed_by_id: str = setting(
         "served", "GET /orders/{id} of a closed order", choices=("served", "not-found")
     )

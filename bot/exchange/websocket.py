@@ -2,6 +2,9 @@
 
 import base64
 import binascii
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 import h11
 import trio
@@ -12,6 +15,7 @@ from bot.exchange.errors import VenueError
 from bot.exchange.exchange import Exchange
 from bot.exchange.limits import (
     HTTP_CLOSE,
+    WS_ANSWER_WITHIN,
     WS_CLOSE,
     WS_HANDSHAKE,
     WS_INBOX,
@@ -21,27 +25,36 @@ from bot.exchange.limits import (
 )
 from bot.exchange.peer import LOOPBACK
 from bot.exchange.stream.encode import encode
+from bot.exchange.stream.frames import Reply
 from bot.exchange.stream.session import Handled, Session
 from bot.exchange.transport.http import HttpConnection, refusal, split_target
 
 ABNORMAL = 1006
 TOO_BIG = 1009
+UNREADABLE = frozenset({1002, 1007})
+"""The library's codes for frames against the protocol, and for text that is not UTF-8."""
+
 UNSUPPORTED_DATA = 1003
 NO_SUBSCRIPTION = 4031
 
 _KEY_BYTES = 16
+_CLOSE_FRAME = b"\x88\x02"
+_CANNOT_SEND = (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError)
 
 
 class _Rewound(trio.abc.Stream):
     """A stream that first gives back what was read already: the upgrade, and once that is accepted the rest.
 
-    The library loses what it reads between the upgrade and its acceptance.
+    The library loses what it reads between the upgrade and its acceptance. And it closes the stream of a client that
+    it cannot read without the close frame that says so (RFC 6455, 7.1.7): ``last_words`` is what is sent then.
     """
 
     def __init__(self, stream: trio.abc.Stream, upgrade: bytes, rest: bytes) -> None:
         self._stream = stream
         self._read = [upgrade, rest]
         self.accepted = trio.Event()
+        self.closed = trio.Event()
+        self.last_words: Callable[[], bytes] = bytes
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         if len(self._read) < 2:
@@ -60,7 +73,11 @@ class _Rewound(trio.abc.Stream):
         await self._stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
+        if words := self.last_words():
+            with suppress(*_CANNOT_SEND):
+                await self._stream.send_all(words)
         await self._stream.aclose()
+        self.closed.set()
 
 
 class SocketServer:
@@ -101,6 +118,7 @@ class SocketServer:
             async with trio.open_nursery() as nursery:
                 request = await wrap_server_stream(nursery, stream, WS_INBOX, WS_LARGEST_MESSAGE)
                 socket = await request.accept()
+                stream.last_words = partial(_last_words, socket)
                 stream.accepted.set()
                 nursery.start_soon(_write, socket, session)
                 nursery.start_soon(_ping, socket, session)
@@ -108,6 +126,9 @@ class SocketServer:
                     nursery.start_soon(_insist_on_subscription, session, self._grace)
                 nursery.start_soon(_end, socket, session, nursery.cancel_scope)
                 await self._read(socket, session)
+                if _last_words(socket):
+                    with trio.move_on_after(WS_CLOSE):
+                        await stream.closed.wait()
                 if session.ending is None:
                     nursery.cancel_scope.cancel()
         except* (ConnectionClosed, LocalProtocolError, trio.BrokenResourceError, trio.ClosedResourceError):
@@ -130,7 +151,8 @@ class SocketServer:
             elif session.ending is None:
                 if self._processing:
                     await trio.sleep(self._processing)
-                self._note(session, session.handle(message, received_ns), started)
+                if await _may_answer(session):
+                    self._note(session, session.handle(message, received_ns), started)
 
     def _note(self, session: Session, handled: Handled, started: int) -> None:
         """Count a message, and log it if that is wished."""
@@ -139,12 +161,22 @@ class SocketServer:
         self._exchange.request_log.call(handled.method, handled.code, account, started)
 
 
+async def _may_answer(session: Session) -> bool:
+    """Wait until not too many answers are on their way; a client that takes none meanwhile does not read."""
+    with trio.move_on_after(WS_ANSWER_WITHIN):
+        await session.answers.acquire()
+        return True
+    session.hang_up(None, "answers are left unread")
+    return False
+
+
 async def _write(socket: WebSocketConnection, session: Session) -> None:
-    try:
-        async for item in session.outbox:
+    async for item in session.outbox:
+        # Once the socket is closed what is left goes nowhere, and still leaves, so that reading comes to its end.
+        with suppress(ConnectionClosed):
             await socket.send_message(encode(item))
-    except ConnectionClosed:
-        return
+        if isinstance(item, Reply):
+            session.answers.release()
 
 
 async def _ping(socket: WebSocketConnection, session: Session) -> None:
@@ -190,8 +222,14 @@ def _how_it_ended(session: Session, socket: WebSocketConnection | None) -> tuple
         return session.ending.code or ABNORMAL, "server", session.ending.reason
     if socket is None or socket.closed is None:
         return ABNORMAL, "server", "the exchange stopped"
-    by = "server" if socket.closed.code == TOO_BIG else "client"
+    by = "server" if socket.closed.code in {TOO_BIG, *UNREADABLE} else "client"
     return socket.closed.code, by, socket.closed.reason or ""
+
+
+def _last_words(socket: WebSocketConnection) -> bytes:
+    """The close frame for a client that could not be read; nothing for others."""
+    code = 0 if socket.closed is None else socket.closed.code
+    return _CLOSE_FRAME + code.to_bytes(2) if code in UNREADABLE else b""
 
 
 def _read_upgrade(head: h11.Request) -> bytes:

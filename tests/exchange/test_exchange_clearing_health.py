@@ -133,7 +133,7 @@ def test_nothing_is_liquidated_while_paused(ward: Ward) -> None:
 
 
 def test_an_account_that_lost_more_than_it_had_owes_nothing(ward: Ward) -> None:
-    """All its positions go, and the venue bears the rest."""
+    """All its positions go, the venue bears the rest, and the account's balance events lead to nothing owed."""
     pit = ward.pit
     pit.mark("100000")
     pit.clearing.deposit(ALICE, parse("3000"))
@@ -145,6 +145,38 @@ def test_an_account_that_lost_more_than_it_had_owes_nothing(ward: Ward) -> None:
     assert pit.clearing.position(ALICE, BTC).size == 0
     assert pit.clearing.holdings(ALICE).cash == 0
     assert pit.clearing.venue < before
+    *_, loss, relief = (event for event in pit.told(BalanceChanged) if event.account == ALICE)
+    assert (loss.after, relief.after) == (relief.before, 0)
+    assert (relief.fill_id, relief.realized_pnl) == ("", -loss.after)
+
+
+def test_an_account_that_closed_its_positions_at_a_loss_owes_nothing(ward: Ward) -> None:
+    """It has nothing left to liquidate, and the venue bears what it owes all the same."""
+    pit = ward.pit
+    pit.clearing.deposit(ALICE, parse("3000"))
+    pit.trade(ALICE, BOB, "1", "100000")
+    pit.trade(BOB, ALICE, "1", "90000")
+    assert pit.clearing.summary(ALICE).status == "LIQUIDATION"
+    ward.health.check()
+    pit.check()
+    assert (pit.clearing.summary(ALICE).status, pit.clearing.holdings(ALICE).cash) == ("ACTIVE", 0)
+
+
+def test_the_venue_bears_nothing_while_profit_covers_the_debt(ward: Ward) -> None:
+    """A share of the positions is liquidated, the balance stays negative, and the account is worth no more for it."""
+    pit = ward.pit
+    pit.mark("50000")
+    pit.clearing.deposit(ALICE, parse("1100"))
+    pit.trade(ALICE, ROBOT, "0.1", "50000")
+    pit.trade(ALICE, ROBOT, "1", "3100", ETH)
+    pit.trade(ROBOT, ALICE, "1", "1200", ETH)
+    pit.mark("58200")
+    before = pit.clearing.summary(ALICE)
+    ward.health.check()
+    pit.check()
+    summary = pit.clearing.summary(ALICE)
+    assert pit.clearing.position(ALICE, BTC).size > 0
+    assert summary.collateral < 0 < summary.value < before.value
 
 
 def test_the_figures_are_those_of_the_configuration() -> None:
@@ -193,6 +225,19 @@ def test_an_account_hears_of_it_when_prices_change_what_it_is_worth(ward: Ward) 
     assert pit.told(AccountChanged) == [AccountChanged(ALICE), AccountChanged(BOB)]
 
 
+def test_an_account_hears_that_its_last_order_needs_no_margin_any_more(ward: Ward) -> None:
+    """Without positions and orders it is told once more, with what the last check did not know."""
+    pit = ward.pit
+    pit.clearing.deposit(ALICE, parse("100000"))
+    pit.rest(ALICE, BTC, "1", "80000")
+    ward.health.check()
+    pit.orders.clear()
+    pit.events.clear()
+    ward.health.check()
+    ward.health.check()
+    assert pit.told(AccountChanged) == [AccountChanged(ALICE)]
+
+
 async def test_the_check_is_made_every_5_seconds(autojump_clock: MockClock, ward: Ward) -> None:
     """Not before, and again after."""
     pit, began = ward.pit, autojump_clock.current_time()
@@ -237,11 +282,12 @@ def test_every_account_is_healthy_after_a_check(
     pit.mark(str(moves[0]))
     pit.mark(str(moves[1]), ETH)
     in_trouble = pit.clearing.summary(ALICE).status == "LIQUIDATION"
+    holds = any(report.size for report in pit.clearing.position_reports(ALICE))
     ward.health.check()
     pit.check()
     summary = pit.clearing.summary(ALICE)
     assert summary.status == "ACTIVE"
-    assert bool(pit.told(Liquidated)) == in_trouble
+    assert bool(pit.told(Liquidated)) == (in_trouble and holds)
     if in_trouble and summary.maintenance_margin:
         assert summary.value * SCALE >= summary.maintenance_margin * (SCALE + BUFFER) - 10 * SCALE
     assert summary.maintenance_margin or summary.collateral >= 0

@@ -6,6 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bot.core.fixed import SCALE, parse, render
+from bot.exchange.clearing.events import PositionChanged
 from bot.exchange.clearing.margin import Exposure, coarse, liquidation_price, maintenance_rate
 from bot.exchange.errors import VenueError
 
@@ -127,18 +128,21 @@ def test_an_account_below_maintenance_is_in_liquidation(pit: Pit) -> None:
 
 
 def test_lower_leverage_needs_more_margin(pit: Pit) -> None:
-    """The fraction is 1 / leverage, 2 % (50 times) unless the account chose less; positions show the choice."""
+    """The fraction is 1 / leverage, 2 % (50 times) unless the account chose less; positions show and tell it."""
     pit.clearing.deposit(ALICE, parse("1000"))
     pit.mark("100")
     pit.trade(ALICE, ROBOT, "10", "100")
     assert pit.clearing.leverage(ALICE, BTC) == 50
     before = pit.clearing.summary(ALICE)
+    pit.events.clear()
     pit.clearing.set_leverage(ALICE, BTC, 10, "CROSS")
+    pit.clearing.set_leverage(ALICE, ETH, 10, "CROSS")
+    assert pit.told(PositionChanged) == [PositionChanged(ALICE, BTC)]
     after = pit.clearing.summary(ALICE)
     assert render(after.initial_margin - before.initial_margin) == "80"
     assert render(after.maintenance_margin - before.maintenance_margin) == "40"
     assert pit.clearing.position_report(ALICE, BTC).leverage == 10
-    assert pit.clearing.leverage(ALICE, ETH) == pit.clearing.leverage(BOB, BTC) == 50
+    assert pit.clearing.leverage(BOB, BTC) == 50
     pit.clearing.set_leverage(ALICE, BTC, 50, "CROSS")
     assert pit.clearing.summary(ALICE) == before
 

@@ -37,8 +37,6 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("VALIDATION_ERROR", {"flags": ["TARGET_STRATEGY_VWAP"]}),
     ("VALIDATION_ERROR", {"flags": ["STOP_CONDITION_ABOVE_TRIGGER"]}),
     ("VALIDATION_ERROR", stop(flags=["STOP_CONDITION_ABOVE_TRIGGER", "STOP_CONDITION_BELOW_TRIGGER"])),
-    ("VALIDATION_ERROR", stop("TAKE_PROFIT_LIMIT")),
-    ("VALIDATION_ERROR", stop("STOP_LOSS_MARKET")),
     ("REQUEST_NOT_ALLOWED", {"flags": ["INTERACTIVE"]}),
     ("VALIDATION_ERROR", {"client_id": "c" * 65}),
     ("INVALID_ORDER_SIZE", {"size": "0"}),
@@ -100,6 +98,8 @@ ACCEPTED: list[dict[str, Any]] = [
     stop("STOP_MARKET", price=None, instruction="IOC"),
     stop("TAKE_PROFIT_MARKET", price=None, **WHOLE),
     stop("STOP_LOSS_LIMIT", **WHOLE),
+    stop("TAKE_PROFIT_LIMIT"),
+    stop("STOP_LOSS_MARKET"),
     {"on_behalf_of_account": hex(1001)},
     {"on_behalf_of_account": "0x0003E9"},
     {"signature": '["0x1","0x2"]'},
@@ -117,6 +117,18 @@ def test_what_clients_send_is_accepted(changes: dict[str, Any]) -> None:
     assert (order.status, room.ledger.accepted, len(room.queue)) == (NEW, 1, 1)
     assert (order.instruction, order.stp) == (changes.get("instruction") or "GTC", "EXPIRE_TAKER")
     assert len(order.flags) == len(set(order.flags))
+
+
+@pytest.mark.parametrize("kind", ["TAKE_PROFIT_LIMIT", "STOP_LOSS_MARKET"])
+def test_exits_may_have_to_be_reduce_only(kind: str) -> None:
+    """A setting refuses take-profit and stop-loss orders without the flag; stops are not meant."""
+    room = Room(exits="reduce-only")
+    with pytest.raises(VenueError) as refused:
+        room.desk.create(order_request(**stop(kind)), room.caller(1001))
+    assert refused.value.code == "VALIDATION_ERROR"
+    for changes in (stop(kind, flags=["REDUCE_ONLY"]), stop()):
+        room.desk.create(order_request(**changes), room.caller(1001))
+    assert room.ledger.accepted == 2
 
 
 def test_less_than_the_minimum_may_close_a_position() -> None:

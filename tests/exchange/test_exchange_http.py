@@ -58,7 +58,10 @@ async def test_requests_in_one_packet_are_answered_in_order(autojump_clock: Mock
 
 
 async def test_head_and_unknown_methods_and_paths(autojump_clock: MockClock, room: Stage) -> None:
-    """HEAD is GET without the body; other methods get 405 and the right ones; answers say when they were made."""
+    """HEAD is GET without the body; other methods get 405 and the right ones; targets may name a host.
+
+    Answers say when they were made.
+    """
     client = room.http()
     reply = await client.request("PATCH", "/v1/orders")
     assert (reply.status, reply.json()["error"], reply.headers["allow"]) == (
@@ -75,13 +78,19 @@ async def test_head_and_unknown_methods_and_paths(autojump_clock: MockClock, roo
         "/v1/auth/",
         "/v2/auth",
         "*",
-        "http://x/v1/system/time",
+        "http://x",
+        "http://x/v2/auth",
+        "ftp",
     ):
         assert (await client.request("GET", path)).status == 404, path
+    assert (await client.request("GET", "http://x/v1/markets?market=DOGE")).json()[
+        "error"
+    ] == "MARKET_NOT_FOUND"
+    assert (await client.request("GET", "http://x/v1/system/time")).status == 200
     stream = room.raw_http()
     await stream.send_all(b"HEAD /v1/system/time HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
     answer = await read_all(stream)
-    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"content-length: 31\r\n" in answer
     assert answer.endswith(b"\r\n\r\n")
 

@@ -104,6 +104,17 @@ async def test_a_subkey_opens_one_account(
     assert refused(await sub.authenticate(client)) == (401, "INVALID_SUBKEY")
 
 
+async def test_a_subkey_cannot_onboard(
+    autojump_clock: MockClock, room: Stage, client: HttpClient, sub: Subtrader
+) -> None:
+    """A key has one account, be it as its own key or as a subkey."""
+    own = Trader(sub.key)
+    body = {"public_key": hex(own.public_key)}
+    reply = await client.request("POST", "/v1/onboarding", body, own.onboarding_headers())
+    assert refused(reply) == (401, "INVALID_SUBKEY")
+    assert len(room.exchange.accounts) == 1
+
+
 async def test_a_subkey_trades_and_manages_nothing(
     autojump_clock: MockClock, client: HttpClient, trader: Trader, sub: Subtrader
 ) -> None:

@@ -10,6 +10,7 @@ from market_stage import BTC, CLIENT, Witness, watch
 
 from bot.core.fixed import parse
 from bot.exchange.instruments.markets import MARKETS
+from bot.exchange.market.driver import PriceError
 from bot.exchange.matching.orders import BUY, IOC, POST_ONLY, SELL
 
 # -- a market that stands still ------------------------------------------------------------------------------
@@ -79,19 +80,34 @@ def test_a_moved_price_is_everywhere_at_once(price: str, activity: float) -> Non
     watch(move, activity=activity)
 
 
-def test_a_price_is_above_zero_and_of_a_market() -> None:
-    """What cannot be a price, or has no market, changes nothing."""
+@pytest.mark.parametrize("price", [0, 1, 1000 * MARKETS[BTC].tick - 1])
+def test_a_price_leaves_room_for_a_book_and_is_of_a_market(price: int) -> None:
+    """What is too low to quote around, or has no market, changes nothing."""
 
     async def move(witness: Witness) -> None:
         await trio.lowlevel.checkpoint()
         before = attrs.astuple(witness.exchange.prices[BTC])
-        with pytest.raises(ValueError, match="above zero"):
-            witness.exchange.driver.move(BTC, 0)
+        with pytest.raises(PriceError, match="100 at least"):
+            witness.exchange.driver.move(BTC, price)
         with pytest.raises(KeyError):
             witness.exchange.driver.move("DOGE", 1)
         assert attrs.astuple(witness.exchange.prices[BTC]) == before
 
     watch(move, activity=0.0)
+
+
+def test_the_market_lives_at_the_lowest_price() -> None:
+    """Books have both sides and trade, and prices walk on from there."""
+
+    async def fall(witness: Witness) -> None:
+        for symbol, market in MARKETS.items():
+            witness.exchange.driver.move(symbol, 1000 * market.tick)
+        await trio.sleep(10)
+        for symbol in MARKETS:
+            assert min(witness.levels(symbol)) >= 5
+        assert {trade.market for _, trade in witness.trades} == set(MARKETS)
+
+    assert watch(fall, activity=40.0).worst_spread > 0
 
 
 def test_a_frozen_market_stands_still_until_it_is_thawed() -> None:

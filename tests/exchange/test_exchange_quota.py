@@ -211,6 +211,21 @@ def test_interactive_orders_beyond_the_limits_are_pro_orders(quotas: Quotas, clo
     assert retail == pytest.approx(3000, abs=3)
 
 
+def test_an_account_is_pro_from_the_order_that_was_too_many(quotas: Quotas, clock: SetClock) -> None:
+    """Cancels of three Retail orders are Retail; beyond a fourth they are not, until another would be one."""
+    assert quotas.take_retail(1, 3)
+    assert quotas.is_retail(1)
+    assert not quotas.take_retail(1)
+    assert not quotas.is_retail(1)
+    clock.now_ns += SECOND // 3
+    assert not quotas.is_retail(1)
+    clock.now_ns += 1
+    assert quotas.is_retail(1)
+    # What a batch asks for too much of, an order may still have.
+    assert not quotas.take_retail(1, 2)
+    assert quotas.is_retail(1)
+
+
 def test_without_limits_nothing_is_counted(clock: SetClock) -> None:
     """Nothing is refused, and there is nothing to tell."""
     quotas = Quotas(clock, enforced=False)

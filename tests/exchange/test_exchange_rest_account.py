@@ -86,8 +86,9 @@ async def test_others_see_nothing_of_it(
     for address in (trader.address, 5):
         reply = await other.ask(client, "GET", f"/v1/account?subaccount_address={address:#x}")
         assert (reply.status, reply.json()["error"]) == (404, "ACCOUNT_NOT_FOUND")
-    own = await other.ask(client, "GET", f"/v1/account?subaccount_address={other.address:#x}")
-    assert own.json()["account"] == hex(other.address)
+    for form in ("#x", "#068x", "#X"):
+        own = await other.ask(client, "GET", f"/v1/account?subaccount_address={other.address:{form}}")
+        assert own.json()["account"] == hex(other.address)
 
 
 async def test_leverage_is_set_and_shown(
@@ -109,6 +110,11 @@ async def test_leverage_is_set_and_shown(
         (path, {"leverage": 0, "margin_type": "CROSS"}, (400, "INVALID_REQUEST_PARAMETER")),
         (path, {"leverage": 10, "margin_type": "ISOLATED"}, (400, "INVALID_REQUEST_PARAMETER")),
         (path, {"leverage": "10", "margin_type": "CROSS"}, (400, "VALIDATION_ERROR")),
+        (
+            path,
+            {"leverage": 10, "margin_type": "CROSS", "on_behalf_of_account": "0x5"},
+            (400, "REQUEST_NOT_ALLOWED"),
+        ),
         (path, b"{", (400, "BINDING_ERROR")),
         (path, b"\xff", (400, "BINDING_ERROR")),
         ("/v1/account/margin/DOGE", {"leverage": 1, "margin_type": "CROSS"}, (404, "MARKET_NOT_FOUND")),

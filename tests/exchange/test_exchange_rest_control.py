@@ -220,6 +220,7 @@ MISTAKES: list[tuple[str, dict[str, Any], tuple[int, str]]] = [
     ("bust", {"fill_id": "1"}, (404, "NOT_FOUND")),
     ("move-price", {"market": "DOGE", "price": "1"}, (404, "MARKET_NOT_FOUND")),
     ("move-price", {"market": "BTC-USD-PERP", "price": "0"}, (400, "INVALID_REQUEST_PARAMETER")),
+    ("move-price", {"market": "BTC-USD-PERP", "price": "0.00000001"}, (400, "INVALID_REQUEST_PARAMETER")),
     ("move-price", {"market": "BTC-USD-PERP", "price": 1}, (400, "VALIDATION_ERROR")),
     ("mode", {"status": "gone"}, (400, "VALIDATION_ERROR")),
     ("drop-websockets", {"code": 5}, (400, "VALIDATION_ERROR")),

@@ -115,6 +115,15 @@ async def test_trades_are_paged_by_time(autojump_clock: MockClock, room: Stage, 
     assert (await get(client, "/trades?baseAsset=BTC"))["results"] == []
 
 
+async def test_klines_of_an_index_are_those_of_the_underlying(
+    autojump_clock: MockClock, client: HttpClient
+) -> None:
+    """ccxt's name of the price does not hinder its users."""
+    query = f"/markets/klines?symbol={BTC}&resolution=5&start_at={NOW - HOUR}&end_at={NOW}&price_kind="
+    bars = (await get(client, f"{query}index"))["results"]
+    assert bars == (await get(client, f"{query}underlying"))["results"] != []
+
+
 async def test_klines_cover_the_time_asked_for(
     autojump_clock: MockClock, room: Stage, client: HttpClient
 ) -> None:
@@ -175,7 +184,7 @@ REFUSED = [
         (400, "INVALID_REQUEST_PARAMETER"),
     ),
     (
-        f"/markets/klines?symbol={BTC}&resolution=1&start_at=1&end_at=2&price_kind=index",
+        f"/markets/klines?symbol={BTC}&resolution=1&start_at=1&end_at=2&price_kind=fair",
         (400, "INVALID_REQUEST_PARAMETER"),
     ),
     ("/markets/klines?symbol=DOGE&resolution=1&start_at=1&end_at=2", (404, "MARKET_NOT_FOUND")),

@@ -97,6 +97,7 @@ async def test_orders_of_others_are_invisible(
         ({"type": "ICEBERG"}, (400, "VALIDATION_ERROR")),
         ({"instruction": "FOK"}, (400, "VALIDATION_ERROR")),
         ({"instruction": "RPI"}, (403, "RPI_ACCOUNT_NOT_WHITELISTED")),
+        ({"flags": ["MMP"]}, (403, "MMP_NOT_ENABLED")),
         ({"type": "MARKET", "instruction": "POST_ONLY"}, (400, "VALIDATION_ERROR")),
         ({"stp": "NEVER"}, (400, "VALIDATION_ERROR")),
         ({"flags": ["FAST"]}, (400, "VALIDATION_ERROR")),

@@ -3,6 +3,7 @@
 # ruff: noqa: ARG001 - pytest-trio takes its clock from the arguments of a test
 
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,7 +17,7 @@ from trio.testing import MockClock
 from trio_websocket import ConnectionClosed, ConnectionRejected, wrap_client_stream
 
 from bot.exchange.counters import SocketClose
-from bot.exchange.limits import WS_UNREAD_MESSAGES
+from bot.exchange.limits import WS_UNREAD_MESSAGES, WS_UNSENT_ANSWERS
 
 UPGRADE = (
     b"GET /v1 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -51,7 +52,8 @@ async def ending(socket: SocketClient) -> tuple[int, str | None]:
             return (closed.reason.code, closed.reason.reason) if closed.reason else (0, None)
 
 
-async def last_close(room: Stage) -> SocketClose:
+async def last_close(room: Stage, after: float = 0) -> SocketClose:
+    await trio.sleep(after)
     await trio.testing.wait_all_tasks_blocked()
     return room.exchange.counters.socket_closes[-1]
 
@@ -335,6 +337,62 @@ async def test_a_client_that_does_not_read_is_hung_up_on(
     assert not room.exchange.feeds.sessions
 
 
+def masked(call: dict[str, Any]) -> bytes:
+    """A call as a client's frame, of less than 126 bytes, masked with zeros."""
+    text = json.dumps({"jsonrpc": "2.0", **call}).encode()
+    return b"\x81" + bytes([0x80 | len(text)]) + bytes(4) + text
+
+
+async def test_a_client_may_ask_much_at_once(autojump_clock: MockClock, room: Stage) -> None:
+    """One that reads gets every answer, in order, however many calls it sends before it reads the first."""
+    raw = room.raw_websocket()
+    await raw.send_all(UPGRADE + b"\r\n")
+    await raw.receive_some(10_000)
+    most = 5 * WS_UNREAD_MESSAGES
+    await raw.send_all(b"".join(masked({"method": "dance", "id": number}) for number in range(most)))
+    answers = b""
+    while answers.count(b"\n") < most:
+        data = await raw.receive_some(1_000_000)
+        assert data, room.exchange.counters.socket_closes
+        answers += data
+    assert [int(number) for number in re.findall(rb'"id":(\d+)', answers)] == list(range(most))
+
+
+async def test_a_client_that_reads_no_answers_is_hung_up_on(autojump_clock: MockClock, room: Stage) -> None:
+    """When half of what may be unread are answers, and none leaves within 5 s; the calls beyond are not executed."""
+    raw, far = trio.testing.lockstep_stream_pair()
+    room.nursery.start_soon(room.sockets.serve, far)
+    await raw.send_all(UPGRADE + b"\r\n")
+    await raw.receive_some(10_000)
+    await raw.send_all(
+        masked({"method": "subscribe", "params": {"channel": "markets"}})
+        + masked({"method": "dance"}) * WS_UNREAD_MESSAGES
+    )
+    await trio.testing.wait_all_tasks_blocked()
+    assert room.exchange.counters.requests["WS unknown"] == WS_UNSENT_ANSWERS - 1
+    await trio.sleep(4.9)
+    assert room.exchange.feeds.sessions
+    close = await last_close(room, after=0.2)
+    assert (close.code, close.by, close.reason) == (1006, "server", "answers are left unread")
+    assert room.exchange.counters.requests["WS unknown"] == WS_UNSENT_ANSWERS - 1
+
+
+async def test_a_client_that_goes_before_its_answers_is_noticed_at_once(
+    autojump_clock: MockClock, room: Stage
+) -> None:
+    """Nobody waits for answers to leave that nobody is there to get."""
+    raw, far = trio.testing.lockstep_stream_pair()
+    room.nursery.start_soon(room.sockets.serve, far)
+    await raw.send_all(UPGRADE + b"\r\n")
+    await raw.receive_some(10_000)
+    await raw.send_all(masked({"method": "dance"}) * WS_UNREAD_MESSAGES)
+    await trio.testing.wait_all_tasks_blocked()
+    await raw.aclose()
+    close = await last_close(room)
+    assert (close.code, close.by) == (1006, "client")
+    assert trio.current_time() == 0
+
+
 async def test_binary_and_oversized_messages_are_refused(autojump_clock: MockClock, room: Stage) -> None:
     """Clients never send binary (1003), nor more than 256 KiB at once (1009)."""
     socket = await room.websocket()
@@ -345,6 +403,45 @@ async def test_binary_and_oversized_messages_are_refused(autojump_clock: MockClo
     assert (await ending(socket))[0] == 1009
     close = await last_close(room)
     assert (close.code, close.by) == (1009, "server")
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (b"\x81\x02{}", 1002),
+        (b"\x83\x80\x00\x00\x00\x00", 1002),
+        (b"\x80\x80\x00\x00\x00\x00", 1002),
+        (b"\x88\x82\x00\x00\x00\x00\x03\xe7", 1002),
+        (b"\x81\x81\x00\x00\x00\x00\xff", 1007),
+    ],
+    ids=["not masked", "no such kind", "continues nothing", "no such close code", "not UTF-8"],
+)
+async def test_frames_that_cannot_be_read_end_the_socket(
+    autojump_clock: MockClock, room: Stage, frame: bytes, code: int
+) -> None:
+    """The client is told why in a close frame, at once, and it was the server who closed."""
+    raw = room.raw_websocket()
+    await raw.send_all(UPGRADE + b"\r\n")
+    await raw.receive_some(10_000)
+    await raw.send_all(frame)
+    assert await raw.receive_some(10_000) == b"\x88\x02" + code.to_bytes(2)
+    assert await raw.receive_some(10_000) == b""
+    assert trio.current_time() == 0
+    close = await last_close(room)
+    assert (close.code, close.by) == (code, "server")
+
+
+async def test_a_client_that_cannot_be_read_and_does_not_read_is_cut(
+    autojump_clock: MockClock, room: Stage
+) -> None:
+    """The close frame of a faulty client is waited for 5 s at most, and then it is gone all the same."""
+    raw, far = trio.testing.lockstep_stream_pair()
+    room.nursery.start_soon(room.sockets.serve, far)
+    await raw.send_all(UPGRADE + b"\r\n")
+    await raw.receive_some(10_000)
+    await raw.send_all(b"\x81\x02{}")
+    assert (await last_close(room, after=5)).code == 1002
+    assert not room.exchange.feeds.sessions
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 4000])

@@ -68,6 +68,27 @@ async def test_snapshots_keep_their_pace(autojump_clock: MockClock, room: Stage,
     assert arrivals[-1][1] == room.exchange.engine.books[BTC].seq_no
 
 
+async def test_a_new_subscription_keeps_its_pace_too(
+    autojump_clock: MockClock, room: Stage, trader: Trader
+) -> None:
+    """What was due for a subscription that was given up is not told to the next one."""
+    client = room.http()
+    channel = {"channel": f"order_book.{BTC}.snapshot@15@100ms"}
+    socket = await listening(room, None, channel["channel"])
+    await trader.place(client)
+    await trader.place(client)
+    await trio.sleep(0.02)
+    await socket.call("unsubscribe", channel)
+    await socket.send("subscribe", channel)
+    await trader.place(client)
+    await updates(socket)
+    await trader.place(client)
+    await trio.sleep(0.09)
+    assert not await updates(socket)
+    await trio.sleep(0.01)
+    assert len(await updates(socket)) == 1
+
+
 async def test_a_snapshot_has_fifteen_levels_of_each_side(
     autojump_clock: MockClock, room: Stage, trader: Trader
 ) -> None:

@@ -148,10 +148,10 @@ async def test_refusals_carry_the_code_that_rest_gives(
 async def test_types_beyond_the_specification_are_taken_if_wished(
     autojump_clock: MockClock, setting: str, code: int, method: str
 ) -> None:
-    """A take-profit order is refused as such, or judged like one of REST: this one has to be REDUCE_ONLY."""
+    """A take-profit order is refused as such, or judged like one of REST: this one has no size."""
     async with still(socket_types=setting) as room:
         socket = await listening(room, await logged_in(room), "transfers")
-        beyond = order(type="TAKE_PROFIT_LIMIT", trigger_price="80000", id="1")
+        beyond = order(type="TAKE_PROFIT_LIMIT", trigger_price="80000", id="1", size="0")
         reply = await socket.call(method, [beyond] if method == "order.create_batch" else beyond)
         assert reply["error"]["code"] == code
         assert not room.exchange.orders

@@ -9,12 +9,17 @@ import pytest
 import trio
 import trio.testing
 from exchange_stage import Stage
+from loguru import logger
 from stream_stage import listening, logged_in, order, still
 from trio.testing import MockClock
 from trio_websocket import ConnectionClosed
 
 from bot.exchange.identity.quota import CONNECTS
+from bot.exchange.peer import LOOPBACK
 from bot.exchange.requestlog import RequestLog
+from bot.exchange.stream.encode import encode
+from bot.exchange.stream.rpc import Call
+from bot.exchange.stream.session import Done, Session
 
 
 async def test_calls_are_counted_and_logged(autojump_clock: MockClock) -> None:
@@ -113,6 +118,28 @@ async def test_monstrous_messages_are_answered(autojump_clock: MockClock, messag
         assert (await socket.call("subscribe", {"channel": "positions"}))["result"] == {
             "channel": "positions"
         }
+
+
+async def test_a_fault_of_a_method_is_an_internal_error(autojump_clock: MockClock) -> None:
+    """It is logged with where it was raised, answered with -32603, and the exchange lives on for everybody."""
+
+    def stumble(_session: Session, _call: Call) -> Done:
+        raise ZeroDivisionError
+
+    logged: list[str] = []
+    sink = logger.add(logged.append, level="ERROR")
+    async with still() as room:
+        session = Session("n1", LOOPBACK, {"stumble": stumble}, room.exchange.stamps)
+        handled = session.handle('{"jsonrpc":"2.0","id":7,"method":"stumble"}', 0)
+        assert (handled.method, handled.code) == ("stumble", -32603)
+        answer = json.loads(encode(session.outbox.receive_nowait()))
+        assert (answer["id"], answer["error"]) == (7, {"code": -32603, "message": "internal error"})
+        assert session.ending is None
+    logger.remove(sink)
+    [entry] = logged
+    assert "stumble failed" in entry
+    assert "ZeroDivisionError" in entry
+    assert "in handle" in entry
 
 
 async def test_a_huge_id_comes_back(autojump_clock: MockClock) -> None:

@@ -2,7 +2,13 @@
 
 import attrs
 
-from bot.exchange.clearing.events import AccountChanged, BalanceChanged, FundingPaid, PositionChanged
+from bot.exchange.clearing.events import (
+    LIQUIDATION,
+    AccountChanged,
+    BalanceChanged,
+    FundingPaid,
+    PositionChanged,
+)
 from bot.exchange.clearing.holdings import Holdings
 from bot.exchange.clearing.leg import Leg, Settled
 from bot.exchange.event import Emit
@@ -50,3 +56,22 @@ class Announcer:
         )
         self.emit(PositionChanged(leg.account, leg.market))
         self.emit(AccountChanged(leg.account))
+
+    def relieved(self, held: Holdings, debt: int) -> None:
+        """The venue paid an account's debt, in 10⁻⁸: a profit of no fill and no market."""
+        self.emit(
+            BalanceChanged(
+                kind=LIQUIDATION,
+                account=held.account,
+                market="",
+                fill_id="",
+                fees=0,
+                realized_pnl=debt,
+                realized_funding=0,
+                funding_index=0,
+                before=held.cash - debt,
+                after=held.cash,
+                created_at_ms=held.updated_at_ms,
+            )
+        )
+        self.emit(AccountChanged(held.account))

@@ -22,6 +22,7 @@ from bot.exchange.clearing.events import (
     Busted,
     Deposited,
     Liquidated,
+    PositionChanged,
 )
 from bot.exchange.clearing.holdings import Holdings
 from bot.exchange.clearing.leg import Leg, Settled
@@ -128,13 +129,16 @@ class Clearing:
         return liquidated
 
     def bear_loss(self, account: int) -> int:
-        """Let the venue pay what an account without positions owes; how much that was, in 10⁻⁸."""
-        held = self.holdings(account)
-        debt = max(0, -held.cash)
-        if debt:
-            held.cash += debt
-            self.venue -= debt * SCALE
-            self._emit(AccountChanged(account))
+        """Let the venue pay what an account without positions owes; how much that was, in 10⁻⁸.
+
+        Where positions are left, their profit covers the debt.
+        """
+        held, now_ms = self.holdings(account), self._stamps.now_ms()
+        if held.cash >= 0 or any(position.size for position in held.positions.values()):
+            return 0
+        debt, held.cash, held.updated_at_ms = -held.cash, 0, now_ms
+        self.venue -= debt * SCALE
+        self._announcer.relieved(held, debt)
         return debt
 
     def _book(self, leg: Leg, fee: int, kind: str = FILL) -> Settled:
@@ -215,6 +219,8 @@ class Clearing:
             raise VenueError(
                 "REQUEST_NOT_ALLOWED", "the account does not cover the initial margin of this leverage"
             )
+        if market in held.positions:
+            self._emit(PositionChanged(account, market))
         self._emit(AccountChanged(account))
 
     # -- what there is -------------------------------------------------------------------------------------
@@ -233,13 +239,14 @@ class Clearing:
         return held
 
     def exposed(self) -> list[int]:
-        """The accounts, synthetic ones apart, that hold positions or have open orders."""
+        """The accounts, synthetic ones apart, that hold positions, have open orders, or owe money."""
         return [
             account
             for account, held in self._holdings.items()
             if account >= SYNTHETIC_ACCOUNTS
             and (
-                any(position.size for position in held.positions.values())
+                held.cash < 0
+                or any(position.size for position in held.positions.values())
                 or any(True for market in self._index for _ in self._open_orders(account, market))
             )
         ]

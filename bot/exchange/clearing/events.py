@@ -13,7 +13,7 @@ LIQUIDATION = "TRANSACTION_LIQUIDATE"
 
 @attrs.frozen
 class PositionChanged(Event):
-    """A fill or a bust changed a position: `Clearing.position_report` says what it is now."""
+    """A fill, a bust or its leverage changed a position: `Clearing.position_report` says what it is now."""
 
     account: int
     market: str
@@ -38,6 +38,7 @@ class BalanceChanged(Event):
     """What a fill or liquidation did to the balance (protocol reference 4.3, balance_events). Money in 10⁻⁸.
 
     ``fees`` are positive when paid; ``realized_pnl`` is without funding. ``after`` is ``before`` + realised - fees.
+    Where the venue bears the loss of a liquidated account, market and fill id are empty.
     """
 
     kind: str

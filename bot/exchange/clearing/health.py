@@ -55,14 +55,16 @@ class Health(Generic[OrderT]):
             self.check()
 
     def check(self) -> None:
-        """Look at every account that has positions or open orders."""
-        told = {}
-        for account in self._clearing.exposed():
+        """Look at every account that is exposed, or was at the last check."""
+        exposed = self._clearing.exposed()
+        for account in exposed:
             self._treat(account)
-            summary = told[account] = self._clearing.summary(account)
+        watched = dict.fromkeys([*self._told, *exposed])
+        summaries = {account: self._clearing.summary(account) for account in watched}
+        for account, summary in summaries.items():
             if summary != self._told.get(account):
                 self._emit(AccountChanged(account))
-        self._told = told
+        self._told = {account: summaries[account] for account in exposed}
 
     def _treat(self, account: int) -> None:
         summary = self._clearing.summary(account)

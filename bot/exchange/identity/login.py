@@ -76,7 +76,8 @@ class Login:
         like that.
 
         Raises:
-            VenueError: a header or the body is malformed, the address is not the key's, or the signature is wrong.
+            VenueError: a header or the body is malformed, the address is not the key's, the signature is wrong, or
+                the key is a subkey of another account.
         """
         try:
             request = _ONBOARDING.decode(body)
@@ -95,6 +96,8 @@ class Login:
             raise VenueError("INVALID_STARKNET_ADDRESS", "the account address is not the public key's")
         if self.verify and not is_valid(public_key, self.messages.onboarding(address), signature):
             raise _wrong_signature()
+        if self.subkeys.is_known(public_key):
+            raise VenueError("INVALID_SUBKEY", "a subkey cannot onboard")
         now_ms = self.stamps.now_ms()
         self.accounts.onboard(Account(address, public_key, ethereum, now_ms))
 

@@ -154,6 +154,7 @@ class Quotas:
         self._order_writes = _meters(ORDER_WRITES)
         self._connects = _meters(CONNECTS)
         self._retail = _meters(RETAIL_ORDERS)
+        self._pro: set[int] = set()
 
     def take_public(self, ip: str) -> Standing | None:
         """A public request, or one for nothing that is served."""
@@ -192,18 +193,29 @@ class Quotas:
         Beyond the limits nothing is refused and nothing is counted: the orders silently are Pro ones (2.2), with
         neither speed bump nor INTERACTIVE flag.
         """
-        if not self.is_retail(account, orders):
+        if not self._enforced:
+            return True
+        if not self._allows_retail(account, orders):
+            self._pro.add(account)
             return False
-        if self._enforced:
-            now = self._clock.monotonic_ns()
-            for meter in self._retail:
-                meter.take(account, now, orders)
+        self._pro.discard(account)
+        now = self._clock.monotonic_ns()
+        for meter in self._retail:
+            meter.take(account, now, orders)
         return True
 
-    def is_retail(self, account: int, orders: int = 1) -> bool:
-        """Whether what an interactive token does now is Retail: cancels and modifies ask, and are not counted."""
+    def is_retail(self, account: int) -> bool:
+        """Whether what an interactive token does now is Retail: cancels and modifies ask, and are not counted.
+
+        It is until an order was one too many, and again as soon as the next would not be.
+        """
+        if account in self._pro and self._allows_retail(account, 1):
+            self._pro.remove(account)
+        return account not in self._pro
+
+    def _allows_retail(self, account: int, orders: int) -> bool:
         now = self._clock.monotonic_ns()
-        return not self._enforced or all(meter.allows(account, now, orders) for meter in self._retail)
+        return all(meter.allows(account, now, orders) for meter in self._retail)
 
     def _take(self, takings: _Takings) -> Standing | None:
         if not self._enforced:

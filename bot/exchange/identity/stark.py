@@ -58,6 +58,14 @@ def parse_address(text: str) -> int:
     return value
 
 
+def names(text: str, address: int) -> bool:
+    """Whether a text is an address, however it is padded and whichever of the two ways it is written."""
+    try:
+        return parse_number(text) == address
+    except ValueError:
+        return False
+
+
 def parse_signature(text: str) -> Signature:
     """Read ``["r","s"]``, decimal (official SDK) or ``0x`` (ccxt): reference section 10, item 1.
 

@@ -11,6 +11,7 @@ from random import Random
 import attrs
 import trio
 
+from bot.core.fixed import render
 from bot.exchange.clearing.clearing import Clearing
 from bot.exchange.event import Emit, Event
 from bot.exchange.instruments.markets import Market
@@ -48,6 +49,10 @@ class _Scene:
     arrivals: Random
     alarmed: bool = False
     taken: int = 0
+
+
+class PriceError(ValueError):
+    """No price that the market may be moved to."""
 
 
 class Driver:
@@ -206,12 +211,12 @@ class Driver:
         """The fair price of a market is this now (10⁻⁸); spot and mark follow at once, quotes as they do.
 
         Raises:
-            ValueError: the price is not above zero.
+            PriceError: the price is lower than any that the market may come to.
             KeyError: there is no such market.
         """
-        if price <= 0:
-            raise ValueError("a price is above zero")
         scene = self._scenes[symbol]
+        if price < scene.fair.lowest:
+            raise PriceError(f"is {render(scene.fair.lowest)} at least")
         scene.fair.move(price)
         self._show(scene)
         # Quotes before the news of it: orders that the price triggers trade in the new book.

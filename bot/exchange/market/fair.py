@@ -22,6 +22,9 @@ PREMIUM_LASTS = 600
 BASIS_HALF_LIFE = 3
 """Steps; the smoothing of each external venue's basis (risk-system pages, funding parameters)."""
 
+LOWEST_TICKS = 1000
+"""Below so many ticks a spot price is not let: there is no room for a book. Chosen."""
+
 _BASIS_SMOOTHING = round(PPB * (1 - 0.5 ** (1 / BASIS_HALF_LIFE)))
 
 
@@ -43,7 +46,7 @@ class FairPrice:
     def __init__(self, market: Market, volatility: float, rng: Random) -> None:
         self._rng = rng
         self._width = PPB * volatility / sqrt(YEAR_SECONDS)
-        self._floor = 1000 * market.tick
+        self.lowest = LOWEST_TICKS * market.tick
         self._premium = 0
         self._basis = 0
         self.spot = market.opening_price
@@ -77,7 +80,7 @@ class FairPrice:
         self._premium = self._basis = 0
 
     def _after(self, step: _Step) -> int:
-        return max(self.spot * (PPB + step.spot) // PPB, self._floor)
+        return max(self.spot * (PPB + step.spot) // PPB, self.lowest)
 
     def _draw(self) -> _Step:
         spot = self._rng.gauss(0.0, self._width)

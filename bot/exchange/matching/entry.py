@@ -9,7 +9,7 @@ from bot.exchange.clearing.clearing import Clearing
 from bot.exchange.errors import VenueError
 from bot.exchange.identity.accounts import Account
 from bot.exchange.identity.snip12 import Messages
-from bot.exchange.identity.stark import is_valid, parse_number, parse_signature
+from bot.exchange.identity.stark import is_valid, names, parse_signature
 from bot.exchange.instruments.markets import Market
 from bot.exchange.instruments.prices import Prices
 from bot.exchange.limits import DEFAULT_RECV_WINDOW_MS, SHORTEST_RECV_WINDOW_MS
@@ -17,7 +17,14 @@ from bot.exchange.matching.caller import Caller
 from bot.exchange.matching.commands import Modify
 from bot.exchange.matching.ledger import OrderLedger
 from bot.exchange.matching.modes import Mode, check_mode
-from bot.exchange.matching.orders import INTERACTIVE, OPEN, UNTRIGGERED, Order
+from bot.exchange.matching.orders import (
+    INTERACTIVE,
+    OPEN,
+    POSITIONAL_TYPES,
+    REDUCE_ONLY,
+    UNTRIGGERED,
+    Order,
+)
 from bot.exchange.matching.reading import (
     read_average_limit,
     read_client_id,
@@ -64,6 +71,12 @@ class Entry:
         flags = read_flags(request)
         if INTERACTIVE in flags and not caller.grant.interactive:
             raise VenueError("REQUEST_NOT_ALLOWED", "INTERACTIVE orders need an interactive token")
+        if (
+            self.settings.exits == "reduce-only"
+            and request.type in POSITIONAL_TYPES
+            and REDUCE_ONLY not in flags
+        ):
+            raise VenueError("VALIDATION_ERROR", f"a {request.type} order must be REDUCE_ONLY")
         price, signed_prices = read_prices(request.price, request.type, market)
         size = read_size(request.size, request.type, flags, market)
         now_ms = self.stamps.now_ms()
@@ -161,7 +174,7 @@ class Entry:
         return market
 
     def _check_owner(self, owner: str | None, caller: Caller) -> None:
-        if owner and _felt(owner) != caller.account.address:
+        if owner and not names(owner, caller.account.address):
             raise VenueError("REQUEST_NOT_ALLOWED", "orders for isolated margin accounts are not served")
 
     def _check_notional(self, order: Order, size: int) -> None:
@@ -220,10 +233,3 @@ class Entry:
             if any(is_valid(key, message, signature) for key in keys):
                 return
         raise VenueError("INVALID_ORDER_SIGNATURE", "the signature is not the key's over this order")
-
-
-def _felt(text: str) -> int | None:
-    try:
-        return parse_number(text)
-    except ValueError:
-        return None

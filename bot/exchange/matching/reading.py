@@ -81,8 +81,6 @@ def read_flags(request: OrderRequest) -> tuple[str, ...]:
             raise _invalid("a trigger condition goes with conditional orders only")
         if ABOVE_TRIGGER in flags and BELOW_TRIGGER in flags:
             raise _invalid("a trigger is either above or below")
-    if request.type in POSITIONAL_TYPES and REDUCE_ONLY not in flags:
-        raise _invalid(f"a {request.type} order must be REDUCE_ONLY")
     return flags
 
 

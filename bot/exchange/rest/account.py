@@ -7,6 +7,7 @@ from bot.exchange.clearing.events import Busted, FundingPaid
 from bot.exchange.clearing.reports import PositionReport, Summary, Transfer
 from bot.exchange.errors import VenueError
 from bot.exchange.exchange import Exchange
+from bot.exchange.identity.stark import names
 from bot.exchange.matching.desk import Caller
 from bot.exchange.rest.access import Access
 from bot.exchange.rest.bodies import read_body
@@ -35,6 +36,7 @@ TRANSACTIONS = Listing[Transfer]("transactions", lambda transfer: transfer.creat
 class _MarginRequest(msgspec.Struct):
     leverage: int
     margin_type: str
+    on_behalf_of_account: str | None = None
 
 
 _MARGIN = msgspec.json.Decoder(_MarginRequest)
@@ -68,7 +70,7 @@ class AccountRoutes:
 
     def _account(self, request: Request, caller: Caller) -> Answer:
         wanted = request.query.get("subaccount_address", "")
-        if wanted and wanted.lower() != hex(caller.account.address):
+        if wanted and not names(wanted, caller.account.address):
             raise VenueError("ACCOUNT_NOT_FOUND", f"the account has no subaccount {wanted[:80]!r}")
         return json_answer(self._view(self._summary_of(caller)))
 
@@ -90,6 +92,9 @@ class AccountRoutes:
             caller.account.address,
         )
         wanted = read_body(request.body, _MARGIN)
+        owner = wanted.on_behalf_of_account
+        if owner and not names(owner, address):
+            raise VenueError("REQUEST_NOT_ALLOWED", "there is no other account whose margin could be set")
         self.exchange.clearing.set_leverage(address, symbol, wanted.leverage, wanted.margin_type)
         return json_answer(views.margin_set_view(address, symbol, wanted.leverage))
 

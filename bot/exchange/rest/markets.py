@@ -33,6 +33,9 @@ PERP = "PERP"
 ASSET_KINDS = frozenset({PERP, "PERP_OPTION", "OPTION", "FUTURE", "SPOT"})
 ALL = "ALL"
 
+KLINES_OF = {**{kind: kind for kind in PRICE_KINDS}, "index": "underlying"}
+"""What each ``price_kind`` means. The last is ccxt's name, which the specification does not have."""
+
 
 @attrs.frozen
 class MarketRoutes:
@@ -80,7 +83,7 @@ class MarketRoutes:
         resolution = one_of(query, "resolution", [str(minutes) for minutes in RESOLUTIONS])
         if not resolution:
             raise invalid("resolution", "is required")
-        kind = one_of(query, "price_kind", PRICE_KINDS) or "last"
+        kind = KLINES_OF[one_of(query, "price_kind", KLINES_OF) or "last"]
         start_ms = whole_number(query, "start_at", None, 0, LATEST_MS)
         end_ms = whole_number(query, "end_at", None, 0, LATEST_MS)
         if end_ms < start_ms:

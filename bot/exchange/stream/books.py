@@ -97,7 +97,7 @@ class BookFeeds:
         pace.pending = False
         pace.free_at = trio.current_time() + pace.feed.interval
         topic = pace.topic
-        if self._index.hears(topic):
+        if self._paces[topic.market].get(topic) is pace:  # else it is of listeners that left
             data = snapshot(self._books[topic.market], pace.feed)
             self._index.publish(Payload(data), topic)
 

@@ -48,7 +48,6 @@ class PrivateFeeds:
         self._stamps = stamps
         self._ledger = ledger
         self._clearing = clearing
-        self._unfilled = UNFILLED[settings.unfilled_price]
         self._greets = settings.snapshots == "sent"
         self._unfilled = UNFILLED[settings.unfilled_price]
         self.listeners: dict[type[Event], Callable[[Any], None]] = {

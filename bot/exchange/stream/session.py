@@ -5,13 +5,22 @@ from typing import Any
 
 import attrs
 import trio
+from loguru import logger
 
 from bot.exchange.identity.accounts import Account
 from bot.exchange.identity.tokens import Grant
-from bot.exchange.limits import WS_UNREAD_MESSAGES
+from bot.exchange.limits import WS_UNREAD_MESSAGES, WS_UNSENT_ANSWERS
 from bot.exchange.stamps import Stamps
 from bot.exchange.stream.frames import ChannelData, Outgoing, Payload, Reply
-from bot.exchange.stream.rpc import METHOD_NOT_FOUND, Call, RpcError, id_of, read_call, read_message
+from bot.exchange.stream.rpc import (
+    INTERNAL_ERROR,
+    METHOD_NOT_FOUND,
+    Call,
+    RpcError,
+    id_of,
+    read_call,
+    read_message,
+)
 from bot.exchange.stream.topics import Topic
 
 
@@ -66,8 +75,9 @@ Method = Callable[["Session", Call], Done]
 class Session:
     """The exchange's end of one socket of a client at ``ip``.
 
-    ``outbox`` is drained by the transport; ``hang_up`` tells the transport to end, once; ``subscribed`` is set
-    while at least one subscription is held, ``unsubscribed`` while none is.
+    ``outbox`` is drained by the transport, which takes from ``answers`` before it has a message handled, and gives
+    back once the answer has left; ``hang_up`` tells the transport to end, once; ``subscribed`` is set while at least
+    one subscription is held, ``unsubscribed`` while none is.
     """
 
     def __init__(self, node_id: str, ip: str, methods: Mapping[str, Method], stamps: Stamps) -> None:
@@ -76,6 +86,7 @@ class Session:
         self._methods = methods
         self._stamps = stamps
         self._outgoing, self.outbox = trio.open_memory_channel[Outgoing](WS_UNREAD_MESSAGES)
+        self.answers = trio.Semaphore(WS_UNSENT_ANSWERS)
         self.speaker: Speaker | None = None
         self.subscriptions: dict[str, Subscription] = {}
         self.ending: HangUp | None = None
@@ -99,6 +110,9 @@ class Session:
             done = execute(self, call)
         except RpcError as error:
             refused = error
+        except Exception as error:  # noqa: BLE001 - one faulty method must not end everybody's exchange
+            logger.opt(exception=error).error("{} failed", method)
+            refused = RpcError(INTERNAL_ERROR, "internal error")
         result = None if done is None else done.result
         self.deliver(Reply(identifier, received_ns // 1000, self._stamps.now_us(), result, refused))
         if done is not None and done.then is not None:

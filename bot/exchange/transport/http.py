@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
+from http.client import responses
 from urllib.parse import parse_qsl, unquote
 
 import attrs
@@ -81,8 +82,13 @@ Handler = Callable[[Request], Awaitable[Answer]]
 
 
 def split_target(target: str) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The decoded path segments and the query of a request target. The last of a repeated parameter counts."""
+    """The decoded path segments and the query of a request target. The last of a repeated parameter counts.
+
+    The absolute form, which proxies are sent, is served too (RFC 9112, 3.2.2); whose host it names does not matter.
+    """
     path, _, query = target.partition("?")
+    if not path.startswith("/"):
+        path = "/" + path.partition("://")[2].partition("/")[2]
     segments = tuple(unquote(part) for part in path.split("/")[1:])
     return segments, dict(parse_qsl(query, keep_blank_values=True))
 
@@ -188,7 +194,10 @@ class HttpConnection:
             headers.append(("content-type", "application/json; charset=utf-8"))
         if answer.status != 204:
             headers.append(("content-length", str(len(answer.body))))
-        parts = [self._h11.send(h11.Response(status_code=answer.status, headers=headers)) or b""]
+        reason = responses.get(answer.status, "")
+        parts = [
+            self._h11.send(h11.Response(status_code=answer.status, headers=headers, reason=reason)) or b""
+        ]
         if answer.body and not self._is_head:
             parts.append(self._h11.send(h11.Data(data=answer.body)) or b"")
         parts.append(self._h11.send(h11.EndOfMessage()) or b"")
