@@ -67,6 +67,8 @@ class _Rewound(trio.abc.Stream):
         return await self._stream.receive_some(max_bytes)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        if data[:1] == _CLOSE_FRAME[:1]:
+            self.last_words = bytes
         await self._stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
@@ -126,7 +128,7 @@ class SocketServer:
                     nursery.start_soon(_insist_on_subscription, session, self._grace)
                 nursery.start_soon(_end, socket, session, nursery.cancel_scope)
                 await self._read(socket, session)
-                if _last_words(socket):
+                if stream.last_words():
                     with trio.move_on_after(WS_CLOSE):
                         await stream.closed.wait()
                 if session.ending is None:

@@ -285,7 +285,7 @@ def test_a_batch_of_cancels_says_what_became_of_each() -> None:
         (convert_orders, {"orders": []}, "VALIDATION_ERROR"),
         (convert_modify, {"id": []}, "VALIDATION_ERROR"),
     ],
-    ids=lambda value: str(value)[:30],
+    ids=lambda value: getattr(value, "__name__", str(value))[:30],
 )
 def test_bodies_that_are_no_orders(read: Any, text: Any, code: str) -> None:
     """What is no JSON cannot be bound, and what is no order is not valid."""

@@ -413,8 +413,16 @@ async def test_binary_and_oversized_messages_are_refused(autojump_clock: MockClo
         (b"\x80\x80\x00\x00\x00\x00", 1002),
         (b"\x88\x82\x00\x00\x00\x00\x03\xe7", 1002),
         (b"\x81\x81\x00\x00\x00\x00\xff", 1007),
+        (b"\x88\x82\x00\x00\x00\x00\x03\xea", 1002),
     ],
-    ids=["not masked", "no such kind", "continues nothing", "no such close code", "not UTF-8"],
+    ids=[
+        "not masked",
+        "no such kind",
+        "continues nothing",
+        "no such close code",
+        "not UTF-8",
+        "says so itself",
+    ],
 )
 async def test_frames_that_cannot_be_read_end_the_socket(
     autojump_clock: MockClock, room: Stage, frame: bytes, code: int
