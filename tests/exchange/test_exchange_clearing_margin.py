@@ -89,14 +89,15 @@ def test_maintenance_is_half_the_net_margin_of_the_position_and_the_exit_fee(pit
     assert render(pit.clearing.summary(ALICE).initial_margin) == "6.18"
 
 
-def test_unrealised_profit_is_not_free_collateral(pit: Pit) -> None:
-    """What could be withdrawn is at most the balance (margin term reference)."""
+def test_unrealised_profit_is_free_collateral(pit: Pit) -> None:
+    """What is free is the value in excess of initial margin (openapi): profit that could open positions."""
     pit.clearing.deposit(ALICE, parse("100"))
     pit.trade(ALICE, ROBOT, "1", "100")
     pit.mark("1000")
     summary = pit.clearing.summary(ALICE)
     assert render(summary.value) == "999.955"
-    assert render(summary.free_collateral) == "99.955"
+    assert render(summary.initial_margin) == "20.45"
+    assert render(summary.free_collateral) == "979.505"
 
 
 def test_running_funding_counts_in_the_value(pit: Pit) -> None:

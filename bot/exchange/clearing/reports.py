@@ -49,8 +49,8 @@ class Summary:
 
     @property
     def free_collateral(self) -> int:
-        """What could be withdrawn: unrealised profit opens positions, but does not leave."""
-        return min(self.value - self.initial_margin, self.collateral)
+        """The account's value in excess of its initial margin requirement (openapi)."""
+        return self.value - self.initial_margin
 
     @property
     def cushion(self) -> int:
