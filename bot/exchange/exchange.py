@@ -77,7 +77,11 @@ class Exchange:
         self.subkeys = Subkeys(self.accounts, self.stamps)
         self.readonly_tokens = ReadOnlyTokens(self.tokens, self.stamps)
         self.gate = Gate(self.accounts, self.subkeys, self.tokens, self.readonly_tokens)
-        self.quotas = Quotas(clock, enforced=settings.rate_limits == "venue")
+        self.quotas = Quotas(
+            clock,
+            enforced=settings.rate_limits == "venue",
+            sockets_by_address=settings.socket_orders == "by-address",
+        )
         self.ledger = OrderLedger(settings.kept_orders)
         self.counters = Counters()
         self.request_log = RequestLog(clock, write_log)

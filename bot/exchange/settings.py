@@ -80,6 +80,11 @@ class ExchangeSettings:
     request_info: str = setting(
         "once", "on the event of the modification only, or on later ones too", choices=("once", "stays")
     )
+    socket_orders: str = setting(
+        "by-address",
+        "limits of order methods: those of the account and of the IP address, or of the account only",
+        choices=("by-address", "by-account"),
+    )
     snapshots: str = setting(
         "none",
         "whether a subscription begins with what there is, as books always do",

@@ -133,6 +133,17 @@ def test_accounts_share_the_limit_of_their_address(quotas: Quotas, clock: SetClo
     quotas.take_order_write(3, ELSEWHERE)
 
 
+@pytest.mark.parametrize(("by_address", "writes"), [(True, 700), (False, 800)])
+def test_orders_over_sockets_may_count_for_their_address(
+    clock: SetClock, *, by_address: bool, writes: int
+) -> None:
+    """The account's limits hold over a WebSocket as over REST; the address's hold where a setting says so."""
+    quotas = Quotas(clock, enforced=True, sockets_by_address=by_address)
+    assert accepted(quotas.take_order_write, 1, HERE, most=2000) == 800
+    assert accepted(quotas.take_socket_order_write, 1, HERE, most=2000) == 0
+    assert accepted(quotas.take_socket_order_write, 2, HERE, most=2000) == writes
+
+
 def test_the_minute_binds_who_keeps_just_below_the_second(quotas: Quotas, clock: SetClock) -> None:
     """Writes from many addresses at 790 a second: 17,250 and what refills meanwhile, then 287.5 a second."""
     allowed = 0

@@ -427,7 +427,7 @@ async def test_binary_and_oversized_messages_are_refused(autojump_clock: MockClo
 async def test_frames_that_cannot_be_read_end_the_socket(
     autojump_clock: MockClock, room: Stage, frame: bytes, code: int
 ) -> None:
-    """The client is told why in a close frame, at once, and it was the server who closed."""
+    """The client is told why, once and at once. It is no close of the client's, even if it says so itself."""
     raw = room.raw_websocket()
     await raw.send_all(UPGRADE + b"\r\n")
     await raw.receive_some(10_000)

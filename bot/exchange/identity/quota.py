@@ -143,9 +143,10 @@ class Quotas:
         QuotaExceeded: the request is beyond a limit.
     """
 
-    def __init__(self, clock: Clock, *, enforced: bool) -> None:
+    def __init__(self, clock: Clock, *, enforced: bool, sockets_by_address: bool = True) -> None:
         self._clock = clock
         self._enforced = enforced
+        self._sockets_by_address = sockets_by_address
         self._public = _meters(PUBLIC)
         self._auth = _meters(LOGIN)
         self._onboarding = _meters(LOGIN)
@@ -177,11 +178,13 @@ class Quotas:
         return self._take([(self._private_reads, account), (self._private, ip)])
 
     def take_order_write(self, account: int, ip: str) -> Standing | None:
-        """Anything that writes orders, by REST or WebSocket; a batch is one.
-
-        Whether those of a WebSocket count for the address too is unstated; they do here, which is stricter.
-        """
+        """Anything that writes orders over REST; a batch is one."""
         return self._take([(self._order_writes, account), (self._private, ip)])
+
+    def take_socket_order_write(self, account: int, ip: str) -> Standing | None:
+        """The same over a WebSocket. Whether it counts for the address is unstated, and a setting."""
+        by_address = [(self._private, ip)] if self._sockets_by_address else []
+        return self._take([(self._order_writes, account), *by_address])
 
     def take_connect(self, ip: str) -> Standing | None:
         """A WebSocket upgrade."""

@@ -67,7 +67,7 @@ class OrderMethods:
         def method(session: Session, call: Call) -> Done:
             caller = self._caller(session, call)
             try:
-                self.quotas.take_order_write(caller.account.address, session.ip)
+                self.quotas.take_socket_order_write(caller.account.address, session.ip)
                 return Done(handler(session, call, caller))
             except QuotaExceeded as error:
                 raise RpcError(RATE_LIMITED, "rate limit exceeded", error.message) from error
