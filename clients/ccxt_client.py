@@ -771,11 +771,16 @@ class Watching:
             assert balance["USDC"]["used"] > 0
             say(balance["USDC"])
 
+    async def forever(self, watch: Callable[[], Awaitable[Any]]) -> None:
+        """Watch until it fails; what still comes of earlier steps is let pass."""
+        while True:
+            await watch()
+
     async def endings(self) -> None:
         step = self.steps.step
         client = await self.fresh()
         with step("reconnect after the connection was cut") as say:
-            watch = asyncio.ensure_future(client.watch_orders(BTC))
+            watch = asyncio.ensure_future(self.forever(lambda: client.watch_orders(BTC)))
             await asyncio.sleep(1)
             self.where.pull("drop-websockets")
             try:

@@ -115,5 +115,9 @@ class ExchangeSettings:
         "refused", "order_book.{market}.deltas@15@50ms", choices=("refused", "served")
     )
     unsubscribed_seconds: float = setting(
-        10.0, "a socket without subscription is closed after this; 0: never", at_least=0, unit="seconds"
+        10.0,
+        "a socket without subscription is closed after this; 0: never",
+        at_least=0,
+        at_most=86_400,
+        unit="seconds",
     )
