@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from loguru import logger
 
+pytest_plugins = ["exchange_fixtures"]
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

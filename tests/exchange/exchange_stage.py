@@ -244,3 +244,12 @@ async def stage(*, verify: bool = True, **settings: Any) -> AsyncIterator[Stage]
         await nursery.start(run, exchange)
         yield Stage(exchange, nursery, Rest(exchange), SocketServer(exchange))
         nursery.cancel_scope.cancel()
+
+
+def refused(reply: Reply) -> tuple[int, str]:
+    """Status and code of a refusal, whose form is checked on the way."""
+    body = reply.json()
+    assert set(body) == {"error", "message", "data"}
+    assert isinstance(body["message"], str)
+    assert body["message"]
+    return reply.status, body["error"]

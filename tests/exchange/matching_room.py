@@ -206,3 +206,8 @@ def change(order: Order, **changes: Any) -> ModifyRequest:
         "signature_timestamp": EPOCH_MS,
     }
     return convert_modify(values | changes)
+
+
+def state(order: Order) -> tuple[str, str, int]:
+    """Status, reason, and the coins that remain."""
+    return order.status, order.cancel_reason, order.remaining // SCALE

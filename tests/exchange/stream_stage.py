@@ -79,3 +79,10 @@ async def trade(room: Stage, maker: Trader, taker: Trader, **changes: Any) -> No
     await trio.testing.wait_all_tasks_blocked()
     await taker.place(room.http(), **{"instruction": "GTC", "price": "84999.9", "size": "0.002", **changes})
     await trio.testing.wait_all_tasks_blocked()
+
+
+async def create(socket: SocketClient, **changes: Any) -> dict[str, Any]:
+    reply = await socket.call("order.create", order(**changes))
+    created: dict[str, Any] = reply["result"]["order"]
+    await trio.testing.wait_all_tasks_blocked()
+    return created

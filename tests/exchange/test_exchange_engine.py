@@ -2,7 +2,7 @@
 
 import pytest
 import trio
-from matching_room import Room, change, order_request, stop
+from matching_room import Room, change, order_request, state, stop
 from trio.testing import MockClock
 
 from bot.core.fixed import SCALE
@@ -11,14 +11,8 @@ from bot.exchange.matching.commands import Cancel, Place
 from bot.exchange.matching.events import BookChanged, Filled
 from bot.exchange.matching.fills import FillUnknown
 from bot.exchange.matching.inbox import Inbox
-from bot.exchange.matching.orders import Order
 
 REDUCE = {"flags": ["REDUCE_ONLY"]}
-
-
-def state(order: Order) -> tuple[str, str, int]:
-    """Status, reason, and the coins that remain."""
-    return order.status, order.cancel_reason, order.remaining // SCALE
 
 
 # -- market orders -----------------------------------------------------------------------------------------

@@ -2,8 +2,6 @@
 
 # ruff: noqa: ARG001 - pytest-trio takes its clock from the arguments of a test
 
-from collections.abc import AsyncIterator
-
 import pytest
 import trio
 import trio.testing
@@ -11,12 +9,6 @@ from exchange_stage import HttpClient, Stage, Trader, stage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
-
-
-@pytest.fixture
-async def room(autojump_clock: MockClock) -> AsyncIterator[Stage]:
-    async with stage() as it:
-        yield it
 
 
 async def read_all(stream: trio.abc.Stream) -> bytes:

@@ -2,12 +2,10 @@
 
 # ruff: noqa: ARG001 - pytest-trio takes its clock from the arguments of a test
 
-from collections.abc import AsyncIterator
-
 import pytest
 import trio
 import trio.testing
-from exchange_stage import EPOCH, HttpClient, Stage, Trader, stage
+from exchange_stage import EPOCH, HttpClient, Stage, Trader
 from subkey_stage import SUBKEYS, Subtrader, refused
 from trio.testing import MockClock
 
@@ -18,24 +16,6 @@ from bot.exchange.transport.http import Request
 
 ELSEWHERE = "203.0.113.7"
 NS = 10**9
-
-
-@pytest.fixture
-async def room(autojump_clock: MockClock) -> AsyncIterator[Stage]:
-    async with stage(activity=0) as it:
-        yield it
-
-
-@pytest.fixture
-async def client(room: Stage) -> HttpClient:
-    return room.http()
-
-
-@pytest.fixture
-async def trader(client: HttpClient) -> Trader:
-    somebody = Trader()
-    await somebody.log_in(client)
-    return somebody
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 # ruff: noqa: ARG001 - pytest-trio takes its clock from the arguments of a test
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import trio
 import trio.testing
-from exchange_stage import EPOCH, HttpClient, Reply, Stage, Trader, stage
+from exchange_stage import EPOCH, HttpClient, Reply, Stage, Trader
 from subkey_stage import refused
 from trio.testing import MockClock
 
@@ -17,24 +16,6 @@ from bot.exchange.identity import readonly
 from bot.exchange.identity.tokens import READ
 
 YEAR = 365 * 24 * 3600
-
-
-@pytest.fixture
-async def room(autojump_clock: MockClock) -> AsyncIterator[Stage]:
-    async with stage(activity=0) as it:
-        yield it
-
-
-@pytest.fixture
-async def client(room: Stage) -> HttpClient:
-    return room.http()
-
-
-@pytest.fixture
-async def trader(client: HttpClient) -> Trader:
-    somebody = Trader()
-    await somebody.log_in(client)
-    return somebody
 
 
 async def create_token(client: HttpClient, trader: Trader, **members: Any) -> Reply:

@@ -2,35 +2,15 @@
 
 # ruff: noqa: ARG001 - pytest-trio takes its clock from the arguments of a test
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from exchange_stage import EPOCH, HttpClient, Reply, Stage, Trader, stage
+from exchange_stage import EPOCH, HttpClient, Reply, Trader, stage
 from subkey_stage import SUBKEYS, Subtrader, refused
 from trio.testing import MockClock
 
 from bot.exchange.identity.snip12 import array_hash
 from bot.exchange.identity.stark import pedersen
-
-
-@pytest.fixture
-async def room(autojump_clock: MockClock) -> AsyncIterator[Stage]:
-    async with stage(activity=0) as it:
-        yield it
-
-
-@pytest.fixture
-async def client(room: Stage) -> HttpClient:
-    return room.http()
-
-
-@pytest.fixture
-async def trader(client: HttpClient) -> Trader:
-    somebody = Trader()
-    await somebody.log_in(client)
-    return somebody
-
 
 BAD_REGISTRATIONS: list[tuple[dict[str, Any], tuple[int, str]]] = [
     ({"name": ""}, (400, "VALIDATION_ERROR")),

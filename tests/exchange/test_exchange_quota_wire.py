@@ -2,7 +2,7 @@
 
 # ruff: noqa: ARG001 - pytest-trio takes its clock from the arguments of a test
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from itertools import count
 
 import pytest
@@ -16,17 +16,6 @@ from bot.exchange.transport.http import Answer, Request
 HERE = "127.0.0.1"
 ELSEWHERE = "203.0.113.7"
 NAMES = ("limit", "remaining", "reset", "window")
-
-
-@pytest.fixture
-async def room(autojump_clock: MockClock) -> AsyncIterator[Stage]:
-    async with stage(activity=0) as it:
-        yield it
-
-
-@pytest.fixture
-async def client(room: Stage) -> HttpClient:
-    return room.http()
 
 
 @pytest.fixture

@@ -22,18 +22,6 @@ async def room(autojump_clock: MockClock) -> AsyncIterator[Stage]:
         yield it
 
 
-@pytest.fixture
-async def client(room: Stage) -> HttpClient:
-    return room.http()
-
-
-@pytest.fixture
-async def trader(client: HttpClient) -> Trader:
-    somebody = Trader()
-    await somebody.log_in(client)
-    return somebody
-
-
 async def results(trader: Trader, client: HttpClient, path: str) -> Any:
     reply = await trader.ask(client, "GET", f"/v1{path}")
     assert reply.status == 200, (path, reply.body)

@@ -23,18 +23,6 @@ async def room(autojump_clock: MockClock) -> AsyncIterator[Stage]:
 
 
 @pytest.fixture
-async def client(room: Stage) -> HttpClient:
-    return room.http()
-
-
-@pytest.fixture
-async def trader(client: HttpClient) -> Trader:
-    somebody = Trader()
-    await somebody.log_in(client)
-    return somebody
-
-
-@pytest.fixture
 async def control(room: Stage) -> HttpClient:
     near, far = trio.testing.memory_stream_pair()
     room.nursery.start_soon(HttpConnection(far, room.exchange.clock).serve, Control(room.exchange).handle)

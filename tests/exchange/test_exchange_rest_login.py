@@ -3,44 +3,16 @@
 # ruff: noqa: ARG001 - pytest-trio takes its clock from the arguments of a test
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import trio
 import trio.testing
-from exchange_stage import EPOCH, HttpClient, Reply, Stage, Trader, stage
+from exchange_stage import EPOCH, HttpClient, Stage, Trader, refused, stage
 from trio.testing import MockClock
 
 OTHER_KEY = 0xFEDCBA9876543210
 BOGUS = '["1","2"]'
-
-
-@pytest.fixture
-async def room(autojump_clock: MockClock) -> AsyncIterator[Stage]:
-    async with stage() as it:
-        yield it
-
-
-@pytest.fixture
-async def client(room: Stage) -> HttpClient:
-    return room.http()
-
-
-@pytest.fixture
-async def trader(client: HttpClient) -> Trader:
-    somebody = Trader()
-    await somebody.log_in(client)
-    return somebody
-
-
-def refused(reply: Reply) -> tuple[int, str]:
-    """Status and code of a refusal, whose form is checked on the way."""
-    body = reply.json()
-    assert set(body) == {"error", "message", "data"}
-    assert isinstance(body["message"], str)
-    assert body["message"]
-    return reply.status, body["error"]
 
 
 async def test_onboarding_is_idempotent_and_derives_the_address(

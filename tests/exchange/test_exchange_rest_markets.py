@@ -22,11 +22,6 @@ async def room(autojump_clock: MockClock) -> AsyncIterator[Stage]:
         yield it
 
 
-@pytest.fixture
-async def client(room: Stage) -> HttpClient:
-    return room.http()
-
-
 async def get(client: HttpClient, path: str) -> Any:
     reply = await client.request("GET", f"/v1{path}")
     assert reply.status == 200, (path, reply.body)

@@ -4,7 +4,6 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -23,24 +22,6 @@ UPGRADE = (
     b"GET /v1 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 )
-
-
-@pytest.fixture
-async def room(autojump_clock: MockClock) -> AsyncIterator[Stage]:
-    async with stage() as it:
-        yield it
-
-
-@pytest.fixture
-async def client(room: Stage) -> HttpClient:
-    return room.http()
-
-
-@pytest.fixture
-async def trader(client: HttpClient) -> Trader:
-    somebody = Trader()
-    await somebody.log_in(client)
-    return somebody
 
 
 async def ending(socket: SocketClient) -> tuple[int, str | None]:

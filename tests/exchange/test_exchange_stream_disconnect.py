@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 from exchange_stage import SocketClient, Stage, Trader
-from stream_stage import heard, listening, logged_in, order, still
+from stream_stage import create, heard, listening, logged_in, order, still
 from trio.testing import MockClock
 
 
@@ -22,13 +22,6 @@ async def room(autojump_clock: MockClock) -> AsyncIterator[Stage]:
 @pytest.fixture
 async def trader(room: Stage) -> Trader:
     return await logged_in(room)
-
-
-async def create(socket: SocketClient, **changes: Any) -> dict[str, Any]:
-    reply = await socket.call("order.create", order(**changes))
-    created: dict[str, Any] = reply["result"]["order"]
-    await trio.testing.wait_all_tasks_blocked()
-    return created
 
 
 async def close(socket: SocketClient, *, in_form: bool) -> None:

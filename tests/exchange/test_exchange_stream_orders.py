@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 from exchange_stage import EPOCH, SocketClient, Stage, Trader
-from stream_stage import BTC, ETH, heard, listening, logged_in, order, still, updates
+from stream_stage import BTC, ETH, create, heard, listening, logged_in, order, still, updates
 from trio.testing import MockClock
 
 from bot.exchange.identity.allowlist import ANYWHERE
@@ -41,13 +41,6 @@ async def trader(room: Stage) -> Trader:
 async def socket(room: Stage, trader: Trader) -> SocketClient:
     """Speaks for the trader, and holds a subscription that is silent."""
     return await listening(room, trader, "transfers")
-
-
-async def create(socket: SocketClient, **changes: Any) -> dict[str, Any]:
-    reply = await socket.call("order.create", order(**changes))
-    created: dict[str, Any] = reply["result"]["order"]
-    await trio.testing.wait_all_tasks_blocked()
-    return created
 
 
 async def test_an_order_is_answered_as_new_with_its_times(

@@ -3,18 +3,12 @@
 from typing import Any
 
 import pytest
-from matching_room import SYMBOL, Room, stop
+from matching_room import SYMBOL, Room, state, stop
 
 from bot.core.fixed import SCALE
 from bot.exchange.matching.events import OrderChanged
-from bot.exchange.matching.orders import Order
 
 REDUCE = {"flags": ["REDUCE_ONLY"]}
-
-
-def state(order: Order) -> tuple[str, str, int]:
-    """Status, reason, and the coins that remain."""
-    return order.status, order.cancel_reason, order.remaining // SCALE
 
 
 @pytest.mark.parametrize(
