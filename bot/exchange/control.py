@@ -1,5 +1,6 @@
 """The control port: levers and books over plain HTTP, for people and for tests in other processes."""
 
+import sys
 from collections import deque
 from collections.abc import Iterable
 from itertools import islice
@@ -24,10 +25,6 @@ from bot.exchange.views.account import summary_view, transfer_view
 from bot.exchange.views.orders import fill_view, order_view
 
 T = TypeVar("T")
-
-NEWEST = 1000
-MOST_NEWEST = 1_000_000
-"""Rows of /orders and /fills: default and most."""
 
 
 class _Drop(msgspec.Struct):
@@ -72,7 +69,7 @@ ABOUT: dict[str, str] = {
     "GET /": "this list",
     "GET /accounts": "every account and its money",
     "GET /connections": "connections, handshakes, requests and WebSocket closes so far",
-    "GET /fills": "fills of all accounts, or of ?account=0x…; the newest 1000, or ?newest=…; oldest first",
+    "GET /fills": "fills of all accounts, or of ?account=0x…, oldest first: all that are kept, or ?newest=… of them",
     "GET /money": "the venue's own money, and by how much the books miss conserving money: 0, or a fault",
     "GET /orders": "orders as the books have them, also of ?account=0x… and ?market=…; as many as fills",
     "POST /bust": '{"fill_id": "…"}: revert a trade by one of its fills',
@@ -261,7 +258,8 @@ class Control:
 
 
 def _newest(request: Request) -> int:
-    return whole_number(request.query, "newest", NEWEST, 1, MOST_NEWEST)
+    """How many rows are wanted: an oracle that leaves some out misleads, so all of them unless somebody says."""
+    return whole_number(request.query, "newest", sys.maxsize, 1, sys.maxsize)
 
 
 def _read(request: Request, wanted: type[T]) -> T:
