@@ -243,6 +243,7 @@ async def stage(*, verify: bool = True, **settings: Any) -> AsyncIterator[Stage]
     async with trio.open_nursery() as nursery:
         await nursery.start(run, exchange)
         yield Stage(exchange, nursery, Rest(exchange), SocketServer(exchange))
+        assert exchange.engine.faults == 0
         nursery.cancel_scope.cancel()
 
 

@@ -10,6 +10,8 @@ import trio.testing
 from exchange_stage import EPOCH, HttpClient, Stage, Trader, refused
 from trio.testing import MockClock
 
+from bot.exchange.matching.risk import Risk
+
 OTHER_KEY = 0xFEDCBA9876543210
 BOGUS = '["1","2"]'
 
@@ -221,3 +223,24 @@ async def test_restricted_modes_close_aggressive_orders(
         ("CLOSED", "EXPIRED"),
         ("OPEN", ""),
     ]
+
+
+async def test_a_command_that_breaks_costs_its_order_only(
+    autojump_clock: MockClock,
+    room: Stage,
+    client: HttpClient,
+    trader: Trader,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An error of ours in the engine ends the order it was about, and the exchange goes on."""
+    with monkeypatch.context() as broken:
+        broken.setattr(Risk, "refusal", None)
+        doomed = (await trader.place(client)).json()["id"]
+        await trio.testing.wait_all_tasks_blocked()
+    seen = (await trader.ask(client, "GET", f"/v1/orders/{doomed}")).json()
+    assert (seen["status"], seen["cancel_reason"]) == ("CLOSED", "UNEXPECTED_FAILURE")
+    healthy = (await trader.place(client)).json()["id"]
+    await trio.testing.wait_all_tasks_blocked()
+    assert (await trader.ask(client, "GET", f"/v1/orders/{healthy}")).json()["status"] == "OPEN"
+    assert room.exchange.engine.faults == 1
+    room.exchange.engine._inbox.faults = 0

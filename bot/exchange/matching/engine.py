@@ -90,6 +90,11 @@ class Engine:
         """Work the queue off for as long as the exchange lives."""
         await self._inbox.run(self.step)
 
+    @property
+    def faults(self) -> int:
+        """Commands of clients that broke, by a fault of ours; each cost its order (`Inbox`)."""
+        return self._inbox.faults
+
     def place_now(self, order: Order) -> None:
         """Place an order of a synthetic participant. Its status says what became of it, once its step is over."""
         self.step(Place(order))

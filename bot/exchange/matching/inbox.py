@@ -4,8 +4,9 @@ import heapq
 from collections.abc import Callable
 
 import trio
+from loguru import logger
 
-from bot.exchange.matching.commands import Command
+from bot.exchange.matching.commands import Cancel, Command, Modify, Place
 
 
 class Inbox:
@@ -15,6 +16,8 @@ class Inbox:
         self._queue: list[tuple[float, int, Command]] = []
         self._queued = 0
         self._arrival = trio.Event()
+        self.faults = 0
+        """Commands that broke, by a fault of ours."""
 
     def put(self, command: Command, delay: float) -> None:
         """Queue a command; ``delay`` in seconds."""
@@ -33,5 +36,15 @@ class Inbox:
             with trio.move_on_at(self._queue[0][0]):
                 await self._arrival.wait()
             while self._queue and self._queue[0][0] <= trio.current_time():
-                execute(heapq.heappop(self._queue)[2])
+                self._attempt(heapq.heappop(self._queue)[2], execute)
             await trio.lowlevel.checkpoint()
+
+    def _attempt(self, command: Command, execute: Callable[[Command], None]) -> None:
+        """Execute; a command that breaks costs its order, and must not end everybody's exchange."""
+        try:
+            execute(command)
+        except Exception as error:  # noqa: BLE001 - see above; the log has it all
+            self.faults += 1
+            logger.opt(exception=error).error("{} failed", type(command).__name__)
+            if isinstance(command, Place | Modify):
+                self.put(Cancel(command.order, "UNEXPECTED_FAILURE"), 0.0)
