@@ -23,7 +23,7 @@ EXCHANGE_MAY_IMPORT = {"bot.core.fixed", "bot.core.clock", "bot.core.setting"}
 
 EXCHANGE_FLOORS = [
     {"settings", "limits", "errors", "stamps", "event", "history", "counters", "peer"},
-    {"transport", "instruments"},
+    {"transport", "instruments", "bodies"},
     {"identity"},
     {"clearing"},
     {"matching"},
@@ -44,7 +44,7 @@ ONLY_IMPORTERS = {
     "trio_websocket": {"link/websocket.py", "exchange/websocket.py"},
     "fast_stark_crypto": {"link/signer.py", "exchange/identity/stark.py"},
     "starknet_py": {"link/signer.py", "lab/signing.py"},
-    "time": {"link/clock.py", "lab/signing.py", "lab/load.py"},
+    "time": {"link/clock.py", "lab/signing.py"},
     "uuid": set[str](),
 }
 

@@ -14,11 +14,12 @@ from bot.exchange.errors import UNREADABLE, VenueError
 from bot.exchange.exchange import Exchange
 from bot.exchange.identity.login import read_public_key
 from bot.exchange.identity.stark import parse_address
+from bot.exchange.instruments.markets import check_market
 from bot.exchange.market.driver import PriceError
 from bot.exchange.matching.fills import Fill, FillUnknown
 from bot.exchange.matching.modes import Mode
 from bot.exchange.matching.orders import Order
-from bot.exchange.rest.parameters import any_market, check_market, invalid, positive_decimal, whole_number
+from bot.exchange.rest.parameters import any_market, invalid, positive_decimal, whole_number
 from bot.exchange.rest.routing import Route, Router
 from bot.exchange.transport.http import Answer, Request, json_answer
 from bot.exchange.views.account import summary_view, transfer_view

@@ -6,10 +6,8 @@ are bytes made beforehand, signatures included; each connection sends its next o
 is measured is the exchange, as long as it is the slower of the two.
 """
 
-import random
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
@@ -23,9 +21,10 @@ from cyclopts.validators import Number
 
 from bot.core.fixed import parse
 from bot.core.order import Instruction, Order, OrderType, Side
+from bot.link.clock import SystemClock
+from bot.link.secrets import new_key
 from bot.link.signer import Signer, open_signer
 from bot.paradex import rest
-from bot.paradex.address import AccountClasses, from_hex
 from bot.paradex.snip12 import OrderTerms
 
 Verify = Literal["always", "never"]
@@ -38,6 +37,7 @@ RECV_WINDOW_MS = 300_000
 _SAMPLES = 4
 _CHUNK = 64 * 1024
 _MARKET, _PRICE, _SIZE = "BTC-USD-PERP", parse("50000"), parse("0.001")
+_CLOCK = SystemClock()
 _UNCHECKED = '["1","1"]'
 
 
@@ -124,6 +124,10 @@ async def open_exchange(verify: Verify) -> AsyncIterator[tuple[trio.Process, tup
         await process.wait()
 
 
+def _seconds() -> float:
+    return _CLOCK.monotonic_ns() / 1e9
+
+
 def memory_of(pid: int) -> float:
     """What a process holds in memory, in MiB."""
     shown = subprocess.run(  # noqa: S603 - a number we got from the kernel
@@ -135,7 +139,7 @@ def memory_of(pid: int) -> float:
 def signed_orders(signer: Signer, verify: Verify, orders: int) -> Iterator[rest.Request[Any]]:
     """So many orders; signed where somebody looks at it."""
     for number in range(orders):
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = _CLOCK.wall_ns() // 1_000_000
         terms = OrderTerms(
             timestamp_ms=now_ms, market=_MARKET, side="BUY", order_type="LIMIT", size=_SIZE, price=_PRICE
         )
@@ -156,7 +160,7 @@ def signed_orders(signer: Signer, verify: Verify, orders: int) -> Iterator[rest.
 
 async def log_in(connection: Connection, signer: Signer) -> str:
     """A token for the signer's account."""
-    now_s = time.time_ns() // 1_000_000_000
+    now_s = _CLOCK.wall_ns() // 1_000_000_000
     signature = signer.sign_auth(timestamp_s=now_s, expiration_s=now_s + 3600).wire()
     asked = rest.auth(
         account=signer.account,
@@ -173,12 +177,9 @@ async def load(verify: Verify, orders: int, connections: int) -> Load:
     async with open_exchange(verify) as (process, address), open_connection(address) as first:
         config = rest.system_config()
         known = config.read(200, await first.request(config))
-        classes = AccountClasses(
-            proxy=from_hex(known.paraclear_account_proxy_hash),
-            account=from_hex(known.paraclear_account_hash),
+        signer = open_signer(
+            private_key=new_key().reveal(), chain_id=known.starknet_chain_id, account=known.account_classes
         )
-        key = hex(random.SystemRandom().getrandbits(250))
-        signer = open_signer(private_key=key, chain_id=known.starknet_chain_id, account=classes)
         await first.request(
             rest.onboarding(
                 account=signer.account,
@@ -193,14 +194,14 @@ async def load(verify: Verify, orders: int, connections: int) -> Load:
             made = iter(list(made))
         memory = [memory_of(process.pid)]
         placed = 0
-        begin = renewed = time.perf_counter()
+        begin = renewed = _seconds()
 
         async def place() -> None:
             nonlocal token, renewed, placed
             async with open_connection(address) as connection:
                 for order in made:
-                    if time.perf_counter() > renewed + RENEW:
-                        renewed = time.perf_counter()
+                    if _seconds() > renewed + RENEW:
+                        renewed = _seconds()
                         token = await log_in(connection, signer)
                     await connection.request(order, token)
                     placed += 1
@@ -210,7 +211,7 @@ async def load(verify: Verify, orders: int, connections: int) -> Load:
         async with trio.open_nursery() as nursery:
             for _ in range(connections):
                 nursery.start_soon(place)
-        seconds = time.perf_counter() - begin
+        seconds = _seconds() - begin
         return Load(verify, orders, seconds, memory)
 
 

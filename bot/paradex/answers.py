@@ -7,6 +7,8 @@ value would take the connection with it.
 import attrs
 import msgspec
 
+from bot.paradex.address import AccountClasses, from_hex
+
 UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
 """What decoding JSON raises: malformed or of another shape, numbers and text that cannot be, nested too deep."""
 
@@ -27,6 +29,13 @@ class SystemConfig:
     starknet_chain_id: str
     paraclear_account_hash: str
     paraclear_account_proxy_hash: str
+
+    @property
+    def account_classes(self) -> AccountClasses:
+        """What accounts are made of here. Raises ValueError where a hash cannot be read."""
+        return AccountClasses(
+            proxy=from_hex(self.paraclear_account_proxy_hash), account=from_hex(self.paraclear_account_hash)
+        )
 
 
 @attrs.frozen(kw_only=True)

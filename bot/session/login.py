@@ -14,7 +14,6 @@ from bot.link.clock import VenueClock
 from bot.link.http import Answer, Http
 from bot.link.signer import Signer, open_signer
 from bot.paradex import rest
-from bot.paradex.address import AccountClasses, from_hex
 from bot.paradex.answers import MarketsAnswer, SystemConfig, SystemTime
 from bot.paradex.jwt import lifetime
 from bot.session.capabilities import AuthedRest, Rest, Token, TokenKeeper, open_authed_rest, open_rest
@@ -102,10 +101,7 @@ class Login:
 
     def _signer(self, config: SystemConfig) -> Signer:
         try:
-            classes = AccountClasses(
-                proxy=from_hex(config.paraclear_account_proxy_hash),
-                account=from_hex(config.paraclear_account_hash),
-            )
+            classes = config.account_classes
             return open_signer(
                 private_key=self.identity.private_key,
                 chain_id=config.starknet_chain_id,

@@ -1,10 +1,12 @@
 """The markets of the embedded exchange: the venue's published figures (protocol reference 3.6)."""
 
+from collections.abc import Collection
 from typing import Any
 
 import attrs
 
 from bot.core.fixed import SCALE, parse, render
+from bot.exchange.errors import VenueError
 
 RATE_SCALE = 10**12
 """Rates of funding are ints of 10⁻¹², the resolution of the venue's binary frames (protocol reference 6.3)."""
@@ -136,3 +138,14 @@ MARKETS = {
         ),
     )
 }
+
+
+def check_market(symbol: str, markets: Collection[str]) -> str:
+    """The symbol again.
+
+    Raises:
+        VenueError: MARKET_NOT_FOUND.
+    """
+    if symbol not in markets:
+        raise VenueError("MARKET_NOT_FOUND", f"market {symbol[:40]!r} does not exist")
+    return symbol

@@ -10,7 +10,7 @@ from bot.exchange.errors import VenueError
 from bot.exchange.identity.accounts import Account
 from bot.exchange.identity.snip12 import Messages
 from bot.exchange.identity.stark import is_valid, names, parse_signature
-from bot.exchange.instruments.markets import Market
+from bot.exchange.instruments.markets import Market, check_market
 from bot.exchange.instruments.prices import Prices
 from bot.exchange.limits import DEFAULT_RECV_WINDOW_MS, SHORTEST_RECV_WINDOW_MS
 from bot.exchange.matching.caller import Caller
@@ -168,10 +168,7 @@ class Entry:
         return modify
 
     def _market(self, symbol: str) -> Market:
-        market = self.markets.get(symbol)
-        if market is None:
-            raise VenueError("MARKET_NOT_FOUND", f"market {symbol[:40]!r} does not exist")
-        return market
+        return self.markets[check_market(symbol, self.markets)]
 
     def _check_owner(self, owner: str | None, caller: Caller) -> None:
         if owner and not names(owner, caller.account.address):

@@ -4,7 +4,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from bot.exchange.errors import UNREADABLE, VenueError
+from bot.exchange.bodies import read_body
+from bot.exchange.errors import VenueError
 
 T = TypeVar("T")
 
@@ -51,22 +52,18 @@ _MODIFY = msgspec.json.Decoder(ModifyRequest)
 
 
 def decode_order(body: bytes) -> OrderRequest:
-    """Read an order's body. Raises what `decode_modify` raises."""
-    return _decode(_ORDER, body)
+    """Read an order's body. Raises what `read_body` raises."""
+    return read_body(body, _ORDER)
 
 
 def decode_orders(body: bytes) -> list[OrderRequest]:
-    """Read the body of a batch: an array of orders. Raises what `decode_modify` raises."""
-    return _decode(_ORDERS, body)
+    """Read the body of a batch: an array of orders. Raises what `read_body` raises."""
+    return read_body(body, _ORDERS)
 
 
 def decode_modify(body: bytes) -> ModifyRequest:
-    """Read the body of a modification.
-
-    Raises:
-        VenueError: BINDING_ERROR when it is no JSON, VALIDATION_ERROR when fields are missing or of wrong types.
-    """
-    return _decode(_MODIFY, body)
+    """Read the body of a modification. Raises what `read_body` raises."""
+    return read_body(body, _MODIFY)
 
 
 def convert_order(value: Any) -> OrderRequest:
@@ -86,15 +83,6 @@ def convert_modify(value: Any) -> ModifyRequest:
         VenueError: VALIDATION_ERROR when it is no object, or fields are missing or of wrong types.
     """
     return _convert(value, ModifyRequest)
-
-
-def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    try:
-        return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise VenueError("VALIDATION_ERROR", str(error)) from error
-    except UNREADABLE as error:
-        raise VenueError("BINDING_ERROR", f"malformed JSON: {error}") from error
 
 
 def _convert(value: Any, wanted: type[T]) -> T:

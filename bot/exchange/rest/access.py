@@ -8,7 +8,7 @@ from bot.exchange.errors import VenueError
 from bot.exchange.exchange import Exchange
 from bot.exchange.identity.quota import Standing
 from bot.exchange.identity.tokens import READ
-from bot.exchange.matching.desk import Caller
+from bot.exchange.matching.caller import Caller
 from bot.exchange.rest.routing import Route
 from bot.exchange.transport.http import Answer, Request
 
@@ -62,11 +62,6 @@ class Access:
 
         return Route(method, path, authorized)
 
-    def placing(self, caller: Caller, orders: int = 1) -> Caller:
-        """The caller, placing so many orders: counted where they are Retail ones, and Pro beyond its limits."""
-        retail = caller.interactive and self.exchange.quotas.take_retail(caller.account.address, orders)
-        return attrs.evolve(caller, interactive=retail)
-
     def _by_address(self, route: Route, take: Callable[[str], Standing | None]) -> Route:
         def counted(request: Request) -> Answer:
             count(request, lambda: take(request.peer))
@@ -83,8 +78,7 @@ class Access:
             count(request, lambda: self.exchange.quotas.take_private(request.peer))
             raise
         request.visit.account = account.address
-        retail = grant.interactive and self.exchange.quotas.is_retail(account.address)
-        return Caller(account, grant, request.received_ms, retail)
+        return Caller.of(account, grant, request.received_ms, self.exchange.quotas)
 
     def _count_private(self, request: Request, account: int) -> None:
         quotas = self.exchange.quotas

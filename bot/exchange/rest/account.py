@@ -3,16 +3,17 @@
 import attrs
 import msgspec
 
+from bot.exchange.bodies import read_body
 from bot.exchange.clearing.events import Busted, FundingPaid
 from bot.exchange.clearing.reports import PositionReport, Summary, Transfer
 from bot.exchange.errors import VenueError
 from bot.exchange.exchange import Exchange
 from bot.exchange.identity.stark import names
-from bot.exchange.matching.desk import Caller
+from bot.exchange.instruments.markets import check_market
+from bot.exchange.matching.caller import Caller
 from bot.exchange.rest.access import Access
-from bot.exchange.rest.bodies import read_body
 from bot.exchange.rest.pages import Field, Listed, Listing, Pager
-from bot.exchange.rest.parameters import LATEST_MS, check_market, required_market, whole_number
+from bot.exchange.rest.parameters import LATEST_MS, required_market, whole_number
 from bot.exchange.rest.routing import Route
 from bot.exchange.transport.http import Answer, Request, json_answer
 from bot.exchange.views import account as views

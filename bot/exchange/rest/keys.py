@@ -3,15 +3,15 @@
 import attrs
 import msgspec
 
+from bot.exchange.bodies import read_body
 from bot.exchange.errors import VenueError
 from bot.exchange.exchange import Exchange
 from bot.exchange.identity.allowlist import AllowList, read_cidrs
 from bot.exchange.identity.login import read_public_key
 from bot.exchange.identity.registration import ActivateSubkey, CreateSubkey, read_name
 from bot.exchange.identity.subkeys import Subkey
-from bot.exchange.matching.desk import Caller
+from bot.exchange.matching.caller import Caller
 from bot.exchange.rest.access import Access, Private
-from bot.exchange.rest.bodies import read_body
 from bot.exchange.rest.parameters import boolean
 from bot.exchange.rest.routing import Route
 from bot.exchange.transport.http import Answer, Request, json_answer

@@ -7,7 +7,7 @@ import attrs
 from bot.core.fixed import render
 from bot.exchange.errors import VenueError
 from bot.exchange.exchange import Exchange
-from bot.exchange.instruments.markets import Market
+from bot.exchange.instruments.markets import Market, check_market
 from bot.exchange.limits import DEEPEST_BOOK, LARGEST_TRADES_PAGE
 from bot.exchange.market.funding import FundingPoint
 from bot.exchange.market.klines import PRICE_KINDS, RESOLUTIONS
@@ -18,7 +18,6 @@ from bot.exchange.rest.pages import Listed, Listing, Pager, Rows
 from bot.exchange.rest.parameters import (
     LATEST_MS,
     any_market,
-    check_market,
     invalid,
     one_of,
     positive_decimal,

@@ -3,6 +3,7 @@
 import attrs
 import msgspec
 
+from bot.exchange.bodies import read_body
 from bot.exchange.errors import VenueError
 from bot.exchange.exchange import Exchange
 from bot.exchange.matching.caller import Caller
@@ -10,7 +11,6 @@ from bot.exchange.matching.fills import Fill
 from bot.exchange.matching.orders import CLOSED, CONDITIONAL_TYPES, NEW, OPEN, PLAIN_TYPES, SIDES, Order
 from bot.exchange.matching.requests import decode_modify, decode_order, decode_orders
 from bot.exchange.rest.access import Access
-from bot.exchange.rest.bodies import read_body
 from bot.exchange.rest.pages import Field, Listed, Listing, Pager, Rows
 from bot.exchange.rest.parameters import any_market
 from bot.exchange.rest.routing import Route
@@ -78,12 +78,14 @@ class OrderRoutes:
         return json_answer({"results": [self._view(order) for order in live]})
 
     def _create(self, request: Request, caller: Caller) -> Answer:
-        order = self.exchange.desk.create(decode_order(request.body), self.access.placing(caller))
+        order = self.exchange.desk.create(decode_order(request.body), caller.placing(self.exchange.quotas))
         return json_answer(self._view(order), 201)
 
     def _create_batch(self, request: Request, caller: Caller) -> Answer:
         requests = decode_orders(request.body)
-        outcomes = self.exchange.desk.create_batch(requests, self.access.placing(caller, len(requests)))
+        outcomes = self.exchange.desk.create_batch(
+            requests, caller.placing(self.exchange.quotas, len(requests))
+        )
         orders = [self._view(outcome) for outcome in outcomes if isinstance(outcome, Order)]
         errors = [
             {"error": outcome.code, "message": outcome.message}

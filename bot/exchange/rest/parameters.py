@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 from bot.core.fixed import SCALE, parse
 from bot.exchange.errors import VenueError
+from bot.exchange.instruments.markets import check_market
 from bot.exchange.transport.http import Request
 
 Query = Mapping[str, str]
@@ -75,17 +76,6 @@ def positive_decimal(query: Query, name: str) -> int:
     if not 0 < value <= LARGEST:
         raise invalid(name, "is not above zero, or absurdly large")
     return value
-
-
-def check_market(symbol: str, markets: Collection[str]) -> str:
-    """The symbol again.
-
-    Raises:
-        VenueError: MARKET_NOT_FOUND.
-    """
-    if symbol not in markets:
-        raise VenueError("MARKET_NOT_FOUND", f"market {symbol[:40]!r} does not exist")
-    return symbol
 
 
 def any_market(request: Request, markets: Collection[str]) -> str | None:

@@ -3,15 +3,15 @@
 import attrs
 import msgspec
 
+from bot.exchange.bodies import read_body
 from bot.exchange.errors import VenueError
 from bot.exchange.exchange import Exchange
 from bot.exchange.identity.allowlist import read_cidrs
 from bot.exchange.identity.readonly import ReadOnlyToken
 from bot.exchange.identity.registration import read_name
 from bot.exchange.limits import LONGEST_TOKEN_TYPE
-from bot.exchange.matching.desk import Caller
+from bot.exchange.matching.caller import Caller
 from bot.exchange.rest.access import Access, Private
-from bot.exchange.rest.bodies import read_body
 from bot.exchange.rest.keys import own_key_only, read_allowed
 from bot.exchange.rest.parameters import boolean
 from bot.exchange.rest.routing import Route

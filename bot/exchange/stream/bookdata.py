@@ -9,11 +9,9 @@ from typing import Any
 from bot.core.fixed import render
 from bot.exchange.matching.book import Book, Change, Level
 from bot.exchange.matching.orders import BUY, SELL
+from bot.exchange.stream.channels import BOOK_DEPTH
 from bot.exchange.stream.topics import SnapshotFeed
 from bot.exchange.views.market import best_levels
-
-DEPTH = 15
-"""Levels of each side in a snapshot feed."""
 
 Row = dict[str, str]
 
@@ -26,7 +24,9 @@ def whole(book: Book) -> dict[str, Any]:
 def snapshot(book: Book, feed: SnapshotFeed) -> dict[str, Any]:
     """The best levels of a book, grouped as the feed has them."""
     rows = [
-        _row(side, level) for side in (BUY, SELL) for level in best_levels(book, side, DEPTH, feed.price_tick)
+        _row(side, level)
+        for side in (BUY, SELL)
+        for level in best_levels(book, side, BOOK_DEPTH, feed.price_tick)
     ]
     return _update(book, "s", rows)
 
@@ -36,7 +36,7 @@ def delta(
 ) -> dict[str, Any]:
     """One change of a book, perhaps of no level."""
     return _update(
-        book, "d", *([_changed(change) for change in part] for part in (inserts, updates, deletes))
+        book, "d", *([_row(change.side, change) for change in part] for part in (inserts, updates, deletes))
     )
 
 
@@ -63,12 +63,8 @@ def _update(
     }
 
 
-def _row(side: str, level: Level) -> Row:
+def _row(side: str, level: Level | Change) -> Row:
     return {"side": side, "price": render(level.price), "size": render(level.size)}
-
-
-def _changed(change: Change) -> Row:
-    return {"side": change.side, "price": render(change.price), "size": render(change.size)}
 
 
 def _top(side: str, level: Level | None) -> Row:

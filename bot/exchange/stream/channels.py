@@ -44,6 +44,8 @@ SNAPSHOT_RATES = {"snapshot": ("50ms", "100ms"), "interactive": ("100ms", "200ms
 
 DELTA_FEEDS = frozenset({"deltas", "interactive_deltas"})
 BOOK_DEPTH = 15
+"""Levels of each side in a snapshot feed, which its name says."""
+
 PRICE_TICKS = {
     name: parse(name.replace("_", "."))
     for name in (

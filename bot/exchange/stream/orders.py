@@ -8,6 +8,7 @@ import attrs
 from bot.exchange.errors import VenueError
 from bot.exchange.identity.quota import QuotaExceeded, Quotas
 from bot.exchange.identity.tokens import Grant
+from bot.exchange.instruments.markets import check_market
 from bot.exchange.matching.caller import Caller
 from bot.exchange.matching.desk import QUEUED, Desk
 from bot.exchange.matching.orders import Order
@@ -84,18 +85,12 @@ class OrderMethods:
             raise RpcError(
                 PERMISSION_DENIED, "permission denied", "the token does not permit orders any more"
             )
-        retail = speaker.grant.interactive and self.quotas.is_retail(speaker.account.address)
-        return Caller(speaker.account, speaker.grant, call.received_ns // _MS, retail)
-
-    def _placing(self, caller: Caller, orders: int) -> Caller:
-        """The caller as one who places so many orders: all are Retail ones, or none if those would be too many."""
-        retail = caller.interactive and self.quotas.take_retail(caller.account.address, orders)
-        return attrs.evolve(caller, interactive=retail)
+        return Caller.of(speaker.account, speaker.grant, call.received_ns // _MS, self.quotas)
 
     def _create(self, session: Session, call: Call, caller: Caller) -> dict[str, Any]:
         request = _read(convert_order, call.params)
         self._check_type(request.type)
-        order = self.desk.create(request, self._placing(caller, 1))
+        order = self.desk.create(request, caller.placing(self.quotas))
         self.disconnects.placed(session, order)
         return self._created(order, call)
 
@@ -106,7 +101,7 @@ class OrderMethods:
         for request in requests:
             self._check_type(request.type)
         results: list[dict[str, Any]] = []
-        for outcome in self.desk.create_batch(requests, self._placing(caller, len(requests))):
+        for outcome in self.desk.create_batch(requests, caller.placing(self.quotas, len(requests))):
             if isinstance(outcome, VenueError):
                 results.append({"error": f"{outcome.code}: {outcome.message}"})
             else:
@@ -143,8 +138,8 @@ class OrderMethods:
 
     def _cancel_all(self, _session: Session, call: Call, caller: Caller) -> dict[str, Any]:
         market = read_optional_text(call, "market")
-        if market is not None and market not in self.desk.markets:
-            raise VenueError("MARKET_NOT_FOUND", f"market {market[:40]!r} does not exist")
+        if market is not None:
+            check_market(market, self.desk.markets)
         self.desk.cancel_all(market, caller)
         return {"status": "ok"}
 

@@ -93,46 +93,46 @@ class PrivateFeeds:
 
     def _order(self, event: OrderChanged | OrderAccepted) -> None:
         order = event.order
-        self._tell("orders", order.market, order.account, lambda: self.order_data(order))
+        self._tell(lambda: self.order_data(order), *_of_market("orders", order.market, order.account))
 
     def _fill(self, event: Filled) -> None:
         fill = event.fill
-        self._tell("fills", fill.market, fill.account, lambda: fill_view(fill))
+        self._tell(lambda: fill_view(fill), *_of_market("fills", fill.market, fill.account))
 
     def _payment(self, event: FundingPaid) -> None:
-        self._tell("funding_payments", event.market, event.account, lambda: funding_payment_view(event))
+        topics = _of_market("funding_payments", event.market, event.account)
+        self._tell(lambda: funding_payment_view(event), *topics)
 
     def _position(self, event: PositionChanged) -> None:
         topic = Topic("positions", account=event.account)
-        if self._index.hears(topic):
-            report = self._clearing.position_report(event.account, event.market)
-            self._index.publish(Payload(position_view(report, seq_no=self._stamps.stream_seq.next())), topic)
+        self._tell(lambda: self._position_data(event.account, event.market), topic)
 
     def _account(self, event: AccountChanged) -> None:
-        topic = Topic("account", account=event.account)
-        if self._index.hears(topic):
-            self._index.publish(Payload(self._account_data(event.account)), topic)
+        self._tell(lambda: self._account_data(event.account), Topic("account", account=event.account))
 
     def _balance(self, event: BalanceChanged) -> None:
-        topic = Topic("balance_events", account=event.account)
-        if self._index.hears(topic):
-            self._index.publish(Payload(balance_event_view(event)), topic)
+        self._tell(lambda: balance_event_view(event), Topic("balance_events", account=event.account))
 
     def _bust(self, event: Busted) -> None:
-        topic = Topic("tradebusts", account=event.account)
-        if self._index.hears(topic):
-            self._index.publish(Payload(tradebust_view(event)), topic)
+        self._tell(lambda: tradebust_view(event), Topic("tradebusts", account=event.account))
 
     def _deposit(self, event: Deposited) -> None:
-        topic = Topic("transfers", account=event.transfer.account)
-        if self._index.hears(topic):
-            self._index.publish(Payload(transfer_view(event.transfer)), topic)
+        transfer = event.transfer
+        self._tell(lambda: transfer_view(transfer), Topic("transfers", account=transfer.account))
+
+    def _position_data(self, account: int, market: str) -> dict[str, Any]:
+        report = self._clearing.position_report(account, market)
+        return position_view(report, seq_no=self._stamps.stream_seq.next())
 
     def _account_data(self, account: int) -> dict[str, Any]:
         return summary_view(self._clearing.summary(account), seq_no=self._stamps.stream_seq.next())
 
-    def _tell(self, family: str, market: str, account: int, render: Callable[[], dict[str, Any]]) -> None:
-        """An update of a family that has a channel for each market and one for all."""
-        topics = Topic(family, market, account), Topic(family, ALL, account)
+    def _tell(self, render: Callable[[], dict[str, Any]], *topics: Topic) -> None:
+        """An update, rendered only if somebody hears of it."""
         if self._index.hears(*topics):
             self._index.publish(Payload(render()), *topics)
+
+
+def _of_market(family: str, market: str, account: int) -> tuple[Topic, Topic]:
+    """The topics of a family that has a channel for each market and one for all."""
+    return Topic(family, market, account), Topic(family, ALL, account)
