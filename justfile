@@ -23,9 +23,13 @@ fmt: _env
     .venv/bin/ruff check --fix
     .venv/bin/ruff format
 
-# Hash and signature of an order, side by side with starknet-py in one run.
+# Hash and signature of an order, side by side with starknet-py in one run; then what a simulated hour costs.
 bench *ARGS: _env
-    @exec {{python}} -m bot.lab.signing {{ARGS}}
+    @exec {{python}} -m bot.lab.bench {{ARGS}}
+
+# Cancel a scripted session at each of its checkpoints in turn, or show one of these sessions.
+campaign *ARGS: _env
+    @exec {{python}} -m bot.simulation.sweep {{ARGS}}
 
 # The SDK's signing wheel exists for Python 3.10 only; PYTHON310 names one that uv does not find by itself.
 # Real clients against the embedded exchange: ccxt, and the venue's own SDK, each in an environment of its own.

@@ -1,6 +1,8 @@
 """What happens when something needs a person."""
 
 import subprocess
+from collections.abc import Callable
+from math import inf
 
 import attrs
 import trio
@@ -10,6 +12,9 @@ from bot.core.setting import setting
 
 COMMAND_DEADLINE = 30.0
 """Seconds that the alarm command may run."""
+
+AGAIN_AFTER = 60.0
+"""Seconds in which an alarm in the same words is the same: nobody is called again."""
 
 
 @attrs.frozen
@@ -22,14 +27,24 @@ class AlarmSettings:
 
 
 class Alarms:
-    """Raises alarms, and remembers them for the summary. The command runs in ``nursery`` and is not waited for."""
+    """Raises alarms, and remembers them for the summary. The command runs in ``nursery`` and is not waited for.
 
-    def __init__(self, settings: AlarmSettings, nursery: trio.Nursery) -> None:
+    ``redact`` takes the secrets out of what the venue is quoted with: the command may send it who knows where.
+    """
+
+    def __init__(self, settings: AlarmSettings, nursery: trio.Nursery, redact: Callable[[str], str]) -> None:
         self.raised: list[str] = []
+        self._raised_at: dict[str, float] = {}
         self._command = settings.command
         self._nursery = nursery
+        self._redact = redact
 
     def __call__(self, text: str) -> None:
+        text = self._redact(text)
+        now = trio.current_time()
+        if now < self._raised_at.get(text, -inf) + AGAIN_AFTER:
+            return
+        self._raised_at[text] = now
         logger.error("[ALARM] Paradex {}", text)
         self.raised.append(text)
         if self._command:

@@ -2,6 +2,7 @@
 
 import random
 import ssl
+from collections.abc import Mapping
 from functools import partial
 
 import attrs
@@ -11,34 +12,33 @@ from loguru import logger
 from bot.alarm import Alarms
 from bot.core.clock import Clock
 from bot.core.errors import FatalError, leaves
-from bot.core.tape import Tape, no_tape
+from bot.core.market import Market
+from bot.core.order import Order
+from bot.core.tape import Kind, Tape
 from bot.link.clock import VenueClock
 from bot.link.http import Http, open_http
+from bot.link.secrets import Redactor
 from bot.paradex.environment import Venue
 from bot.session.generation import Generations
-from bot.session.inbox import Inbox, Item
+from bot.session.inbox import Inbox
 from bot.session.login import Identity, LoggedIn, Login
 from bot.session.stop import Stop
 from bot.session.supervise import supervise
 from bot.settings import Settings
 from bot.summary import Summary, describe
-from bot.trading.effects import Effect, StopAsked
+from bot.trading.effects import StopAsked
 from bot.trading.executor import Executor
 from bot.trading.leftovers import cancel_leftovers
 from bot.trading.manager import OrderManager
 from bot.trading.probe import Probe
 from bot.trading.reconcile import reconcile
+from bot.trading.stream import OrderedStream
 
 STOP_DEADLINE = 8.0
 """Seconds from the wish to stop to the end of the work, under any fault (`faults.md` section 2)."""
 
 HURRY_DEADLINE = 2.0
 """Seconds left when somebody asks a second time, and for the orders of work that broke."""
-
-ITEMS = 100_000
-"""Of the ordered stream that may wait for a step. More means that a step hangs, and then nothing is right."""
-
-EFFECTS = 10_000
 
 
 @attrs.frozen(kw_only=True)
@@ -49,10 +49,24 @@ class Surroundings:
     tls: ssl.SSLContext
     identity: Identity
     clock: Clock
-    rng: random.Random
-    """The one source of chance: jitter, and the run's id in every client id."""
+    seed: int
+    """The one source of chance: of every jitter."""
 
-    tape: Tape = no_tape
+    run_id: str
+    """In the client id of every order of this run, and of no other."""
+
+    tape: Tape
+    redactor: Redactor
+    """Of everything that this run writes for people or files."""
+
+    def chance(self, who: str) -> random.Random:
+        """Random numbers of one's own: what one draws does not change the luck of another."""
+        return random.Random(f"{self.seed} {who}")  # noqa: S311 - a session must be repeatable
+
+
+def new_run_id(clock: Clock, rng: random.Random) -> str:
+    """Unlike that of any other run: the time in ms, and chance for two that begin together."""
+    return f"{clock.wall_ns() // 1_000_000:x}-{rng.getrandbits(32):08x}"
 
 
 async def trade(settings: Settings, around: Surroundings, stop: Stop) -> Summary:
@@ -77,13 +91,14 @@ async def trade(settings: Settings, around: Surroundings, stop: Stop) -> Summary
         open_http(http_settings, around.venue.rest_url, around.tls, around.clock, around.tape) as http,
         trio.open_nursery() as services,
     ):
-        alarms = Alarms(settings.alarm, services)
+        alarms = Alarms(settings.alarm, services, around.redactor.redact)
         login = Login(
             http=http,
             identity=around.identity,
             markets=settings.orders.markets,
             clock=venue_clock,
-            rng=around.rng,
+            rng=around.chance("login"),
+            redactor=around.redactor,
         )
         logged_in: LoggedIn | None = None
         with trio.CancelScope() as starting:
@@ -100,6 +115,7 @@ async def trade(settings: Settings, around: Surroundings, stop: Stop) -> Summary
             work = Work(settings, around, stop, http, logged_in, venue_clock, alarms)
             summary = await work.run(wanted_ns)
         services.cancel_scope.cancel()
+    around.tape.write(Kind.END, {"exit_code": summary.exit_code})
     return summary
 
 
@@ -112,6 +128,16 @@ async def _log_in(  # noqa: ASYNC128 - its child calls started()
     except* FatalError as fatal:
         stop.fail("; ".join(map(str, leaves(fatal))))
     await trio.sleep_forever()
+
+
+def new_manager(settings: Settings, markets: Mapping[str, Market], run_id: str) -> OrderManager:
+    """Who decides, with the strategy that the settings name."""
+    return OrderManager(
+        markets=markets,
+        strategy=Probe(settings.strategy, settings.orders.markets[0]),
+        run_id=run_id,
+        recv_window_ms=settings.orders.recv_window,
+    )
 
 
 @attrs.frozen
@@ -128,59 +154,59 @@ class Work:
 
     async def run(self, wanted_ns: int) -> Summary:
         settings, around, authed = self.settings, self.around, self.logged_in.authed
-        inbox, items = trio.open_memory_channel[Item](ITEMS)
-        decided, effects = trio.open_memory_channel[Effect](EFFECTS)
-        manager = OrderManager(
-            markets=self.logged_in.markets,
-            strategy=Probe(settings.strategy, settings.orders.markets[0]),
-            run_id=f"{around.clock.wall_ns() // 1_000_000:x}-{around.rng.getrandbits(32):08x}",
-            recv_window_ms=settings.orders.recv_window,
-            clock=around.clock,
-            venue_clock=self.venue_clock,
-            alarm=self.alarms,
-            give_up=self.stop.fail,
-        )
-        executor = Executor(
-            effects=effects,
-            inbox=inbox,
-            authed=authed,
-            signer=self.logged_in.signer,
-            settings=settings.orders,
-            clock=around.clock,
-            venue_clock=self.venue_clock,
-            stop=self.stop,
-        )
-        generations = Generations(
-            url=around.venue.ws_url,
-            tls=around.tls,
-            settings=settings.stream,
-            markets=settings.orders.markets,
-            authed=authed,
-            inbox=inbox,
-            clock=around.clock,
-            tape=around.tape,
-            wanted_ns=wanted_ns,
-        )
-        broke = True
+        manager = new_manager(settings, self.logged_in.markets, around.run_id)
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(manager.run, items, decided)
-                nursery.start_soon(executor.run)
-                nursery.start_soon(reconcile, authed, inbox, around.clock, around.rng)
+                inbox = self._ordered_stream(manager, nursery)
+                generations = Generations(
+                    url=around.venue.ws_url,
+                    tls=around.tls,
+                    settings=settings.stream,
+                    markets=settings.orders.markets,
+                    authed=authed,
+                    inbox=inbox,
+                    clock=around.clock,
+                    tape=around.tape,
+                    wanted_ns=wanted_ns,
+                )
+                nursery.start_soon(reconcile, authed, inbox, around.clock, around.chance("reconcile"))
                 stream_ended = trio.Event()
                 nursery.start_soon(self._stream, generations, stream_ended)
                 await self.stop.wait_asked()
                 await self._wind_down(nursery, manager, inbox, generations, stream_ended)
                 nursery.cancel_scope.cancel()
-            broke = False
         finally:
-            if broke:  # and with it whoever would have cancelled what rests
-                with trio.move_on_after(HURRY_DEADLINE, shield=True):
-                    await cancel_leftovers(authed, manager.ledger.live())
-        return self._summary(manager, generations)
+            # Whether it settled, broke, was cancelled or ran out of time: what is under way or rests is cancelled.
+            left = [order for order in manager.ledger.live() if order.sent_ns is not None]
+            in_time = min(nursery.cancel_scope.deadline, trio.current_time() + HURRY_DEADLINE)
+            with trio.move_on_at(in_time, shield=True):
+                await cancel_leftovers(authed, left)
+            for order in left:
+                logger.error("[STOP] Paradex order unresolved: {}", describe(order))
+        return self._summary(manager, generations, left)
+
+    def _ordered_stream(self, manager: OrderManager, nursery: trio.Nursery) -> OrderedStream:
+        """What is reported goes onto the tape and into a step; what that decides is carried out in ``nursery``."""
+        around = self.around
+        stream = OrderedStream(manager, around.tape, alarm=self.alarms, give_up=self.stop.fail)
+        executor = Executor(
+            nursery=nursery,
+            inbox=stream,
+            tape=around.tape,
+            alarm=self.alarms,
+            authed=self.logged_in.authed,
+            signer=self.logged_in.signer,
+            settings=self.settings.orders,
+            clock=around.clock,
+            venue_clock=self.venue_clock,
+            stop=self.stop,
+        )
+        stream.carry_out = executor.carry_out
+        return stream
 
     async def _stream(self, generations: Generations, ended: trio.Event) -> None:
-        await supervise("WebSocket", generations.run, self.around.rng, task_status=trio.TASK_STATUS_IGNORED)
+        chance = self.around.chance("WebSocket")
+        await supervise("WebSocket", generations.run, chance, task_status=trio.TASK_STATUS_IGNORED)
         ended.set()
 
     async def _wind_down(
@@ -194,7 +220,7 @@ class Work:
         work.cancel_scope.deadline = trio.current_time() + STOP_DEADLINE
         work.start_soon(self._hurry, work.cancel_scope)
         logger.info("[STOP] Paradex stopping: {}", self.stop.reason)
-        await inbox.send(StopAsked())
+        inbox(StopAsked(self.stop.reason))
         await manager.settled.wait()
         generations.closing.set()
         with trio.move_on_after(self.settings.stream.close_timeout):
@@ -202,12 +228,10 @@ class Work:
 
     async def _hurry(self, work: trio.CancelScope) -> None:
         await self.stop.wait_hurry()
+        self.around.tape.write(Kind.COMMAND, {"command": "hurry"})
         work.deadline = min(work.deadline, trio.current_time() + HURRY_DEADLINE)
 
-    def _summary(self, manager: OrderManager, generations: Generations) -> Summary:
-        unresolved = manager.ledger.live()
-        for order in unresolved:
-            logger.error("[STOP] Paradex order unresolved: {}", describe(order))
+    def _summary(self, manager: OrderManager, generations: Generations, unresolved: list[Order]) -> Summary:
         return Summary(
             environment=self.settings.environment,
             exit_reason=self.stop.reason,

@@ -35,12 +35,16 @@ def build(early: EarlySignals) -> App:
     app = App(name="bot", version=_version, help_format="plaintext")
     config = App(name="config", help=VERBS["config"])
     app.command(config)
+    journal = App(name="journal", help=VERBS["journal"])
+    app.command(journal)
 
     @app.command(help=VERBS["run"])
     def run(
         *,
         settings: Path | None = None,
         for_: Annotated[float | None, Parameter(name="--for")] = None,
+        record: Path | None = None,
+        no_record: Annotated[bool, Parameter(negative="")] = False,
         summary: Path | None = None,
         live: bool = False,
     ) -> int:
@@ -49,12 +53,22 @@ def build(early: EarlySignals) -> App:
         Args:
             settings: settings file; without it settings.toml in this folder, if there is one.
             for_: stop after so many seconds, as SIGINT would.
+            record: record the session in this new file, instead of one in the state directory.
+            no_record: do not record the session.
             summary: write what the run came to into this file, as JSON.
             live: trade real money; the environment prod asks for it.
         """
         from bot.run import Options, run_bot
 
-        return run_bot(Options(settings=settings, seconds=for_, summary=summary, live=live), early)
+        options = Options(
+            settings=settings,
+            seconds=for_,
+            record=record,
+            no_record=no_record,
+            summary=summary,
+            live=live,
+        )
+        return run_bot(options, early)
 
     @app.command(help=VERBS["exchange"])
     def exchange(
@@ -116,6 +130,49 @@ def build(early: EarlySignals) -> App:
         )
         return serve_exchange(options)
 
+    @app.command(help=VERBS["replay"])
+    def replay(
+        file: Path,
+        *,
+        key: Path | None = None,
+        account: str = "",
+        settings: Path | None = None,
+        diff: Annotated[bool, Parameter(negative="")] = False,
+        at: int | None = None,
+        fault: Literal["drop", "delay", "duplicate", "cut"] | None = None,
+        seconds: float = 2.0,
+        json: Annotated[bool, Parameter(negative="")] = False,
+    ) -> int:
+        """Run a recorded session again, and compare what the bot does with what it did. Exit code 1: it differs.
+
+        Args:
+            file: the session, or any part of it.
+            key: file of mode 0600 with the private key of the session: signatures are compared, too.
+            account: with --key, the account's address, if the key is a subkey.
+            settings: with --diff, a settings file: its [strategy] and [orders] decide, instead of the recorded ones.
+            diff: print where the decisions part under other settings.
+            at: with --fault, the number of a record: the whole bot plays the session on a virtual network, up to
+                there as it was.
+            fault: what happens to the message in that record.
+            seconds: how late a message comes that --fault delay strikes.
+            json: for programs.
+        """
+        early.restore()
+        from bot.replay.verb import Options, replay_session
+
+        options = Options(
+            file=file,
+            key=key,
+            account=account,
+            settings=settings,
+            diff=diff,
+            at=at,
+            fault=fault,
+            seconds=seconds,
+            json=json,
+        )
+        return replay_session(options)
+
     @config.command
     def init(path: Path = Path("settings.toml"), *, force: bool = False) -> int:
         """Write a settings file that holds the defaults and explains every key.
@@ -156,7 +213,70 @@ def build(early: EarlySignals) -> App:
 
         return verbs.show(settings, os.environ, origin=origin, json=json)
 
+    @journal.command
+    def ls(directory: Path | None = None, *, json: bool = False) -> int:
+        """List recorded sessions, the newest first: when, where, how long, and how they ended.
+
+        Args:
+            directory: where they are; without it the directory of [journal].
+            json: a JSON object for each.
+        """
+        early.restore()
+        from bot.journal import verbs
+
+        return verbs.ls(_sessions if directory is None else lambda: directory, json=json)
+
+    @journal.command(name="show")
+    def show_journal(
+        session: str | None = None,
+        *,
+        order: str | None = None,
+        kind: Annotated[list[str] | None, Parameter(negative="")] = None,
+        from_: Annotated[str, Parameter(name="--from")] = "0",
+        to: str | None = None,
+        json: bool = False,
+    ) -> int:
+        """Print the records of a session.
+
+        Args:
+            session: a file of it, or its run id; without it the newest session.
+            order: only what concerns this order, by our id or the venue's.
+            kind: only records of this kind; more than one can be named. ws means all of ws+ ws> ws< ws!.
+            from_: from here on: a record's number, or a time like 12.5s.
+            to: up to here, as --from.
+            json: a JSON object for each record.
+        """
+        early.restore()
+        from bot.journal import verbs
+
+        return verbs.show(session, _sessions, order=order, kinds=kind or (), begin=from_, end=to, json=json)
+
+    @journal.command
+    def verify(*session: Annotated[str, Parameter(required=True)], json: bool = False) -> int:
+        """Say of sessions whether they are undamaged, possible, and free of secrets; exit code 1 if one is not.
+
+        Args:
+            session: a file of it, or its run id.
+            json: a JSON object for each.
+        """
+        early.restore()
+        from bot.journal import verbs
+
+        return verbs.verify(session, _sessions, json=json)
+
     return app
+
+
+def _sessions() -> Path:
+    """Where sessions are recorded. Raises ValueError: the settings do not tell."""
+    from bot.journal.store import where_sessions_are
+    from bot.settings import load
+    from bot.settings.fault import SettingsError
+
+    try:
+        return where_sessions_are(load(None, os.environ).settings.journal, os.environ)
+    except (SettingsError, RuntimeError) as error:
+        raise ValueError(str(error)) from error
 
 
 def _version() -> str:

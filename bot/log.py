@@ -30,6 +30,15 @@ class LogSettings:
 # Times are UTC, as the venue's are.
 _FORMAT = "<dim>{time:YYYY-MM-DD HH:mm:ss.SSS!UTC}</dim> <level>{level: <5} {message}</level>"
 
+
+class _Library(logging.Handler):
+    """Takes what a library logs, and nobody handles, into our log: logging itself prints it on stderr as it is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = "ERROR" if record.levelno >= logging.ERROR else "WARNING"
+        logger.opt(exception=record.exc_info).log(level, "[{}] {}", record.name, record.getMessage())
+
+
 # Their lines below WARNING show query strings and signature headers.
 _TALKATIVE = ("httpx", "httpcore")
 
@@ -43,6 +52,7 @@ def set_up(settings: LogSettings, redactor: Redactor, stream: TextIO | None = No
     """
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.lastResort = _Library(logging.WARNING)
     logger.remove()
     stream = stream or sys.stderr
     if stream is None:  # started with a closed stderr

@@ -3,6 +3,8 @@
 VERBS = {
     "run": "Trade until Ctrl-C: on the embedded exchange, or where the settings say.",
     "exchange": "Serve the embedded exchange on its own, for any client of the venue.",
+    "journal": "List, show or verify recorded sessions.",
+    "replay": "Run a recorded session again, and compare.",
     "config": "Write, check or show the settings.",
 }
 

@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,12 @@ def pytest_configure() -> None:
         "untimed", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     settings.load_profile("untimed")
+    # Before the workers start, who inherit it: all of them have to choose the same.
+    os.environ.setdefault("SWEEP_SEED", str(random.randrange(1000)))
+
+
+def pytest_report_header() -> str:
+    return f"cancellation sweep: SWEEP_SEED={os.environ['SWEEP_SEED']}"
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ TOP = len(FLOORS)
 EXCHANGE_MAY_IMPORT = {"bot.core.fixed", "bot.core.clock", "bot.core.setting"}
 
 EXCHANGE_FLOORS = [
-    {"settings", "limits", "errors", "stamps", "event", "history", "counters", "peer"},
+    {"settings", "limits", "errors", "stamps", "event", "history", "counters", "peer", "agenda"},
     {"transport", "instruments", "bodies"},
     {"identity"},
     {"clearing"},
@@ -44,7 +44,7 @@ ONLY_IMPORTERS = {
     "trio_websocket": {"link/websocket.py", "exchange/websocket.py"},
     "fast_stark_crypto": {"link/signer.py", "exchange/identity/stark.py"},
     "starknet_py": {"link/signer.py", "lab/signing.py"},
-    "time": {"link/clock.py", "lab/signing.py"},
+    "time": {"link/clock.py", "lab/journal.py", "lab/signing.py"},
     "uuid": set[str](),
 }
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 from loguru import logger
 
-from bot.link.secrets import HIDDEN, Redactor, Secret
+from bot.core.tape import HIDDEN
+from bot.link.secrets import Redactor, Secret
 from bot.log import LogSettings, set_up
 
 KEY = "0x5bb9440e2767b2a1f2c4ffae1a0b2b3c4d5e6f708192a3b4c5d6e7f8091a2b3"
@@ -103,6 +104,16 @@ def test_the_http_libraries_are_quiet() -> None:
     assert [
         logging.getLogger(name).getEffectiveLevel() for name in ("httpx", "httpcore", "httpcore.http11")
     ] == [logging.WARNING] * 3
+
+
+def test_what_a_library_logs_goes_the_same_way() -> None:
+    """Without a handler of its own Python would print it on stderr, as it is."""
+    stream = _set_up()
+    assert logging.lastResort is not None
+    record = logging.LogRecord("library", logging.CRITICAL, __file__, 1, "broken with %s {}", (KEY,), None)
+    logging.lastResort.handle(record)
+    assert stream.getvalue().endswith(f"ERROR [library] broken with {HIDDEN} {{}}\n")
+    assert logging.lastResort.level == logging.WARNING
 
 
 def test_a_stream_that_nobody_reads_does_not_disturb_the_program() -> None:

@@ -11,5 +11,5 @@ class Clock(Protocol):
         ...
 
     def monotonic_ns(self) -> int:
-        """Nanoseconds on a clock that never goes back; only differences mean anything."""
+        """Nanoseconds on a clock that never goes back; 0 is the start of the run, or near it."""
         ...

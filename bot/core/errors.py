@@ -4,7 +4,8 @@ What happened to a request has three answers and no fourth (`faults.md` calls th
 was not sent, it was refused, or nobody knows yet.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 import attrs
 
@@ -29,12 +30,24 @@ class SessionGoneError(BotError):
     """There is no session, or no longer this one: new orders need the one that is open now."""
 
 
+class JournalError(BotError):
+    """The journal cannot be written: what has to be in it before it leaves must not leave."""
+
+
 class RequestError(BotError):
     """A request failed, in one of the three ways that there are: the classes below."""
+
+    kind: ClassVar[str]
+
+    def told(self) -> dict[str, Any]:
+        """It as JSON can hold it; `retold` is the way back."""
+        return {"failure": self.kind, "text": str(self)}
 
 
 class NotSentError(RequestError):
     """The venue cannot have it: no connection came about, or no byte of the request left."""
+
+    kind = "not sent"
 
 
 @attrs.frozen(slots=False)
@@ -44,9 +57,14 @@ class RefusedError(RequestError):
     ``status`` is the HTTP status or the JSON-RPC code; ``code`` the venue's name for the reason.
     """
 
+    kind = "refused"
+
     status: int
     code: str
     message: str
+
+    def told(self) -> dict[str, Any]:
+        return {"failure": self.kind, "status": self.status, "code": self.code, "text": self.message}
 
     def __str__(self) -> str:
         return f"{self.code or self.status}: {self.message}"
@@ -54,6 +72,20 @@ class RefusedError(RequestError):
 
 class UnknownOutcomeError(RequestError):
     """The venue may have it. Nothing may be sent again on the strength of this."""
+
+    kind = "unknown"
+
+
+def retold(told: Mapping[str, Any]) -> RequestError:
+    """The failure that ``told`` was made of. Raises KeyError or ValueError for what never was one."""
+    match told["failure"]:
+        case NotSentError.kind:
+            return NotSentError(told["text"])
+        case UnknownOutcomeError.kind:
+            return UnknownOutcomeError(told["text"])
+        case RefusedError.kind:
+            return RefusedError(told["status"], told["code"], told["text"])
+    raise ValueError(f"no kind of failure: {told['failure']!r}")
 
 
 @attrs.frozen(slots=False)

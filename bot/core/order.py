@@ -141,8 +141,8 @@ class Order:
     sent_ns: int | None = None
     """When its first byte was about to leave."""
 
-    last_acceptable_ms: int | None = None
-    """Venue time, in unix ms, after which the venue can no longer accept it (protocol reference 2.3)."""
+    last_acceptable_ns: int | None = None
+    """After this the venue can no longer accept it (protocol reference 2.3)."""
 
     @property
     def is_over(self) -> bool:

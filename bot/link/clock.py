@@ -2,20 +2,22 @@
 
 import time
 
-import attrs
 import trio
 
 from bot.core.clock import Clock
 
 
 class SystemClock:
-    """This machine's clocks. Satisfies `bot.core.clock.Clock`."""
+    """This machine's clocks, the monotonic one counted from here on. Satisfies `bot.core.clock.Clock`."""
+
+    def __init__(self) -> None:
+        self._origin_ns = time.monotonic_ns()
 
     def wall_ns(self) -> int:
         return time.time_ns()
 
     def monotonic_ns(self) -> int:
-        return time.monotonic_ns()
+        return time.monotonic_ns() - self._origin_ns
 
 
 class TrioClock:
@@ -35,21 +37,23 @@ class TrioClock:
         return round(trio.current_time() * 1e9)
 
 
-@attrs.define(eq=False)
 class VenueClock:
-    """The venue's time: this machine's clock and the offset last measured against ``GET /system/time``.
+    """The venue's time: our monotonic clock and the offset last measured against ``GET /system/time``.
 
-    Order and login signatures carry this time; intervals never do.
+    Order and login signatures carry this time; intervals never do. The wall clock says where to begin and
+    nothing after that: when somebody sets it, a signature must not come to lie in the future, for then the
+    venue could accept the order later than we believe.
     """
 
-    _clock: Clock
-    offset_ns: int = 0
+    def __init__(self, clock: Clock, offset_ns: int = 0) -> None:
+        """``offset_ns``: how much the venue is believed to be ahead of our wall clock."""
+        self._clock = clock
+        self._offset_ns = clock.wall_ns() - clock.monotonic_ns() + offset_ns
 
     def now_ms(self) -> int:
         """Unix ms, as the venue counts them."""
-        return (self._clock.wall_ns() + self.offset_ns) // 1_000_000
+        return (self._clock.monotonic_ns() + self._offset_ns) // 1_000_000
 
     def measured(self, *, server_time_ms: int, elapsed_ns: int) -> None:
         """Take over what an answer just read says, which was on its way for half of ``elapsed_ns``."""
-        now_ns = self._clock.wall_ns()
-        self.offset_ns = server_time_ms * 1_000_000 + elapsed_ns // 2 - now_ns
+        self._offset_ns = server_time_ms * 1_000_000 + elapsed_ns // 2 - self._clock.monotonic_ns()

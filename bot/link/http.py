@@ -3,9 +3,9 @@
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from itertools import repeat
+from itertools import count, repeat
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -13,9 +13,9 @@ import httpx  # noqa: ASYNC127 - named by the project; httpx2 is one import away
 import trio
 
 from bot.core.clock import Clock
-from bot.core.errors import BotError, NotSentError, UnknownOutcomeError
+from bot.core.errors import NotSentError, RequestError, UnknownOutcomeError
 from bot.core.setting import setting
-from bot.core.tape import Tape
+from bot.core.tape import HIDDEN, Kind, Tape, readable
 from bot.link.pool import Connection, Lane, Pool
 from bot.paradex.rest import Request
 
@@ -72,8 +72,18 @@ class Answer(Generic[T]):
     elapsed_ns: int
     """From the moment it was handed to a connection until its answer was read."""
 
+    exchange: int = 0
+    """Number of this exchange of request and answer on the tape."""
+
 
 HttpConnection = Connection[httpx.AsyncHTTPTransport]
+
+Permit = Callable[[], None]
+"""Called when the first byte of a request is about to leave; what it raises, a `NotSentError`, keeps it here."""
+
+
+def always() -> None:
+    """The `Permit` of requests that may leave at any time."""
 
 
 class Http:
@@ -93,6 +103,7 @@ class Http:
         self._settings = settings
         self._clock = clock
         self._tape = tape
+        self._exchanges = count(1)
 
     @asynccontextmanager
     async def reserve(self, lane: Lane) -> AsyncIterator["Reservation"]:
@@ -123,8 +134,10 @@ class Http:
         """Return when an idle connection is closed, or will be unless somebody uses it soon."""
         await self._pool.needs_warming()
 
-    async def send(self, connection: HttpConnection, lane: Lane, request: Request[T]) -> Answer[T]:
-        progress = _Progress()
+    async def send(
+        self, connection: HttpConnection, lane: Lane, request: Request[T], permit: Permit
+    ) -> Answer[T]:
+        progress = _Progress(permit)
         if not self._pool.is_warm(connection):
             # The venue hangs up on it about now, and the request must not meet that.
             await connection.transport.aclose()
@@ -138,25 +151,37 @@ class Http:
             else request.headers,
             extensions={"connection": connection, "trace": progress.trace},
         )
-        self._tape("http>", f"{request.method} {request.path} {(request.body or b'').decode()}")
-        started_ns = self._clock.monotonic_ns()
+        exchange = next(self._exchanges)
+        started_ns = self._tape.write(Kind.REQUEST, told(exchange, lane, request)).ns
         response: httpx.Response | None = None
+        failure: RequestError | None = None
         try:
             with progress.mapped_errors(request), trio.fail_after(self._settings.request_timeout):
                 response = await self._client.send(outgoing)
+        except RequestError as error:
+            failure = error
+            raise
         finally:
             self._count(lane, progress)
             if response is None:
+                why = {"failure": "cancelled"} if failure is None else failure.told()
+                self._tape.write(Kind.FAILURE, {"x": exchange} | why)
                 with trio.move_on_after(CLOSE_DEADLINE, shield=True):
                     await _discard(connection, progress)
         elapsed_ns = self._clock.monotonic_ns() - started_ns
         connection.used_at = trio.current_time()
-        self._tape(
-            "http<",
-            f"{response.status_code} {'[secret]' if request.secret else response.text} {request.path}",
+        self._tape.write(
+            Kind.ANSWER,
+            {
+                "x": exchange,
+                "status": response.status_code,
+                "reused": progress.reused,
+                "elapsed_ns": elapsed_ns,
+                "body": HIDDEN if request.secret_answer else readable(response.content),
+            },
         )
         value = request.read(response.status_code, response.content)
-        return Answer(value=value, reused=progress.reused, elapsed_ns=elapsed_ns)
+        return Answer(value=value, reused=progress.reused, elapsed_ns=elapsed_ns, exchange=exchange)
 
     def _count(self, lane: Lane, progress: "_Progress") -> None:
         counters = self.counters
@@ -168,6 +193,11 @@ class Http:
             counters.order_requests_cold += not progress.reused
 
 
+def told(exchange: int, lane: Lane, request: Request[Any]) -> dict[str, Any]:
+    """What the tape gets of a request."""
+    return {"x": exchange, "of": request.cause, "lane": lane.name.lower(), **request.shown(HIDDEN)}
+
+
 @attrs.frozen
 class Reservation:
     """A turn in a lane, with the connection that goes with it."""
@@ -176,21 +206,24 @@ class Reservation:
     _connection: HttpConnection
     _lane: Lane
 
-    async def send(self, request: Request[T]) -> Answer[T]:
+    async def send(self, request: Request[T], permit: Permit = always) -> Answer[T]:
         """Send ``request`` once. Nothing below repeats it.
+
+        To open a connection takes time, so whether it still may leave is asked of ``permit`` after that.
 
         Raises:
             NotSentError: no byte of it left.
             RefusedError: the venue said no.
             UnknownOutcomeError: everything else.
         """
-        return await self._http.send(self._connection, self._lane, request)
+        return await self._http.send(self._connection, self._lane, request, permit)
 
 
 @attrs.define
 class _Progress:
     """How far a request got, as httpcore's trace extension tells."""
 
+    permit: Permit
     reused: bool = True
     connected: bool = False
     sending: bool = False
@@ -204,6 +237,7 @@ class _Progress:
             self.connected = True
             self.opening = info["return_value"]
         elif event == "http11.send_request_headers.started":
+            self.permit()
             self.sending = True
             self.opening = None
 
@@ -213,7 +247,7 @@ class _Progress:
         try:
             yield
         except (httpx.RequestError, trio.TooSlowError) as error:
-            kind: type[BotError] = UnknownOutcomeError if self.sending else NotSentError
+            kind: type[RequestError] = UnknownOutcomeError if self.sending else NotSentError
             raise kind(f"{request.method} {request.path.partition('?')[0]}: {_words(error)}") from error
 
 

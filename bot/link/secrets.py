@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 import stat
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn, final
@@ -11,10 +12,8 @@ from typing import NoReturn, final
 import attrs
 
 from bot.core.setting import setting
+from bot.core.tape import HIDDEN
 from bot.link.signer import CURVE_ORDER
-
-HIDDEN = "<hidden>"
-"""What is shown in place of a secret."""
 
 
 @attrs.frozen
@@ -161,27 +160,66 @@ def _read(path: Path, *, private: bool = False) -> str:
 class Redactor:
     """Removes from any text the secrets it was told of, and whatever looks like a token or a signature.
 
-    One is made by ``app``, which hands it to everything that writes text for people or files.
+    One is made by whoever starts the bot. Who learns a secret, or whose account this is, tells it; who writes for
+    people or files asks it.
     """
 
     def __init__(self) -> None:
-        self._forms: set[str] = set()
-        self._known: re.Pattern[str] | None = None
+        self.account: frozenset[bytes] = frozenset()
+        """Whose session it is: address, public key and Ethereum address as hex digits, without 0x and padding, in
+        lower case. They are no secrets, and stay in the log; the journal may have to do without them."""
+
+        self._keys: list[_Forms] = []
+        self._tokens: deque[_Forms] = deque(maxlen=TOKENS_REMEMBERED)
+        self._probes: tuple[bytes, ...] = ()
+        self._known = re.compile(b"")
 
     def register(self, secret: Secret) -> None:
         """From now on hide this one too; a key in all its forms: decimal, hex with and without 0x or padding."""
-        self._forms |= _forms(secret.reveal())
-        longest_first = sorted(self._forms, key=len, reverse=True)
-        self._known = re.compile("|".join(longest_first), re.ASCII | re.IGNORECASE)
+        self._keys.append(_Forms.of(secret.reveal()))
+        self._compile()
+
+    def register_token(self, token: Secret) -> None:
+        """As `register`, of one that is good for some minutes: the `TOKENS_REMEMBERED` last are hidden.
+
+        A token is renewed at 60 % of its life, or when the venue refuses it. So the one before the last has expired,
+        or is of no use; the others are for venues whose tokens live longer than they say. A JWT looks like one.
+        """
+        if not _JWT.fullmatch(token.reveal()):
+            self._tokens.append(_Forms.of(token.reveal()))
+            self._compile()
+
+    def register_account(self, *numbers: str) -> None:
+        """Tell whose session this is: numbers as hexadecimal text, empty where there is none."""
+        digits = (number.lower().removeprefix("0x").lstrip("0").encode() for number in numbers)
+        self.account |= {number for number in digits if len(number) >= _SHORT}
 
     def redact(self, text: str) -> str:
         """The text with each secret replaced by ``<hidden>``."""
-        if self._known is not None:
-            text = self._known.sub(HIDDEN, text)
+        text = self.hide(text.encode(errors="surrogatepass")).decode(errors="surrogatepass")
         return _TOKENS.sub(lambda match: (match["name"] or "") + HIDDEN, text)
 
+    def hide(self, data: bytes) -> bytes:
+        """``data`` with each secret that was registered replaced by ``<hidden>``; itself, if there is none."""
+        lowered = data.lower()
+        for probe in self._probes:
+            if probe in lowered:
+                return self._known.sub(HIDDEN.encode(), data)
+        return data
 
-# Headers as they stand in messages, in JSON and in the repr of dicts and of lists of bytes; and tokens alone.
+    def _compile(self) -> None:
+        longest_first = sorted((*self._keys, *self._tokens), key=lambda forms: forms.length, reverse=True)
+        self._probes = tuple({probe for forms in longest_first for probe in forms.probes})
+        patterns = [pattern for forms in longest_first for pattern in forms.patterns]
+        self._known = re.compile(b"|".join(patterns), re.IGNORECASE)
+
+
+TOKENS_REMEMBERED = 4
+
+_JWT = re.compile(r"eyJ [\w-]{10,} [\w.=-]*", re.ASCII | re.VERBOSE)
+
+# Headers as they stand in messages, in JSON and in the repr of dicts and of lists of bytes; and tokens and signatures
+# alone. No order id, and no number that people want to read, is half as long as those of a signature.
 _TOKENS = re.compile(
     r"""
     (?P<name>
@@ -189,10 +227,13 @@ _TOKENS = re.compile(
         ["'\\]* \s* [:=,] \s* (?: b?["'\\]+ )?
         (?i: bearer\s+ | basic\s+ )?
       | (?i: bearer\s+ ) (?= [\w.~+/=-]{16} )
+      | (?<! [\w-] ) (?i: signature | jwt_token | bearer )
+        ["'\\]* \s* [:=] \s* ["'\\]* (?= \[? ["'\\]* [\w.~+/=-]{16} )
     )
     (?: \[ [^\]\n]* \]? | [^\s"',)\]}\\]+ )
-  | eyJ [\w-]{10,} [\w.=-]*
-    """,
+  | """
+    + _JWT.pattern
+    + r"| [0-9]{60,}",
     re.ASCII | re.VERBOSE,
 )
 
@@ -200,12 +241,33 @@ _TOKENS = re.compile(
 _SHORT = 16  # hex digits
 
 
-def _forms(text: str) -> set[str]:
-    """Regular expressions for a secret, whatever way it is written. Without text there is nothing to hide."""
-    if not _KEY.fullmatch(text):
-        return {re.escape(text)} if text else set()
-    number = int(text, 16)
-    forms = {f"(?:0x)?0{{0,64}}{number:x}", f"{number}"}
-    if number >= 16**_SHORT:
-        return forms
-    return {rf"(?<![0-9a-z]){form}(?![0-9a-z])" for form in forms}
+@attrs.frozen
+class _Forms:
+    """The ways to write one secret down, as patterns; ``probes`` are texts in lower case of which each has one."""
+
+    length: int
+    probes: tuple[bytes, ...]
+    patterns: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, text: str) -> "_Forms":
+        """Without text there is nothing to hide."""
+        if not _KEY.fullmatch(text):
+            runs = re.findall(rb"[a-z0-9]*", text.encode().lower())
+            spelled = b"".join(map(_spelled, text))
+            return cls(len(text), (max(runs, key=len),), (spelled,)) if text else cls(0, (), ())
+        number = int(text, 16)
+        digits, decimal = b"%x" % number, b"%d" % number
+        alone = rb"(?<![0-9a-z])%b(?![0-9a-z])" if number < 16**_SHORT else b"%b"
+        # The 0 of 0x may be one of an escape of JSON.
+        patterns = (alone % (rb"(?:(?<!\\u[0-9a-f]{3})0x0{0,64})?" + digits), alone % decimal)
+        return cls(len(text), (digits, decimal), patterns)
+
+
+def _spelled(letter: str) -> bytes:
+    """A pattern for one character of a secret: as it is, after backslashes, or as JSON and URLs escape it."""
+    raw = letter.encode()
+    if raw.isalnum():
+        return raw
+    in_url = b"".join(b"%%(?:25)*%02x" % byte for byte in raw)
+    return rb"(?:\\*%b|%b|\\+u%04x)" % (re.escape(raw), in_url, ord(letter))

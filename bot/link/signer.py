@@ -4,6 +4,7 @@ Everything here is a plain function and runs inline: hash and signature of an or
 millisecond, and a thread would only make them wait for the interpreter's lock.
 """
 
+import hashlib
 import re
 from collections.abc import Callable
 from typing import NoReturn, final
@@ -88,10 +89,16 @@ class Signature:
     message_hash: int = attrs.field(repr=to_hex)
     r: int = attrs.field(repr=False)
     s: int = attrs.field(repr=False)
+    struct_hash: int | None = attrs.field(default=None, repr=False, eq=False)
+    """Of an order: the hash of what it says, without account and chain."""
 
     def wire(self) -> str:
         """``["<r>","<s>"]``, decimal, without spaces: what headers and the ``signature`` of bodies carry."""
         return f'["{self.r}","{self.s}"]'
+
+    def digest(self) -> str:
+        """SHA-256 of `wire`, 32 hex digits of it: tells whether another signature is the same, and not what it is."""
+        return hashlib.sha256(self.wire().encode()).hexdigest()[:32]
 
 
 @final
@@ -135,7 +142,8 @@ class Signer:
 
     def sign_order(self, terms: OrderTerms) -> Signature:
         """Sign a new order."""
-        return self._sign(self._hasher.order(terms))
+        struct = self._hasher.order_struct(terms)
+        return attrs.evolve(self._sign(self._hasher.message(struct)), struct_hash=struct)
 
     def sign_modify(self, terms: OrderTerms, *, order_id: str) -> Signature:
         """Sign new terms for the order that the venue calls ``order_id``, a decimal text."""

@@ -13,7 +13,7 @@ from wsproto.utilities import ProtocolError
 
 from bot.core.errors import NotSentError, StreamClosedError, leaves
 from bot.core.setting import setting
-from bot.core.tape import Tape
+from bot.core.tape import Kind, Tape, portable
 
 MAX_MESSAGE_SIZE = 8 * 2**20
 """Bytes. A whole book is some hundred kilobytes; more than this is no message of the venue's."""
@@ -47,33 +47,47 @@ class StreamSettings:
     )
 
 
+@attrs.frozen
+class Frame:
+    """A message of the venue's, and when it came: ns since the start of the run."""
+
+    data: str | bytes
+    ns: int
+
+
 class WebSocket:
     """One open connection. Made by `open_websocket`; one task reads, one task writes, and both end with it."""
 
     def __init__(
-        self, connection: trio_websocket.WebSocketConnection, settings: StreamSettings, tape: Tape
+        self,
+        connection: trio_websocket.WebSocketConnection,
+        settings: StreamSettings,
+        tape: Tape,
+        generation: int,
     ) -> None:
         self._connection = connection
         self._settings = settings
         self._tape = tape
-        self._outgoing, self._to_write = trio.open_memory_channel[str](OUTGOING)
+        self._generation = generation
+        self._outgoing, self._to_write = trio.open_memory_channel[tuple[str, str]](OUTGOING)
         self.is_closing = False
 
-    async def send(self, frame: str) -> None:
+    async def send(self, frame: str, *, shown: str | None = None) -> None:
         """Hand ``frame`` to the writer. That is no evidence of delivery: only an answer is.
 
         A cancelled write would leave half a frame on the wire, and the next message would vanish into it;
-        so callers only enqueue, and what is cancelled is the connection.
+        so callers only enqueue, and what is cancelled is the connection. ``shown`` is what the tape gets in place
+        of a frame that holds a secret.
 
         Raises:
             StreamClosedError: the connection has ended.
         """
         try:
-            await self._outgoing.send(frame)
+            await self._outgoing.send((frame, frame if shown is None else shown))
         except trio.BrokenResourceError:
-            raise self._closed() from None
+            raise self.closed() from None
 
-    async def receive(self) -> str | bytes:
+    async def receive(self) -> Frame:
         """The next message.
 
         Raises:
@@ -82,9 +96,9 @@ class WebSocket:
         try:
             message = await self._connection.get_message()
         except trio_websocket.ConnectionClosed:
-            raise self._closed() from None
-        self._tape("ws<", message if isinstance(message, str) else message.hex())
-        return message
+            raise self.closed() from None
+        stamp = self._tape.write(Kind.FRAME_IN, portable(message), generation=self._generation)
+        return Frame(message, stamp.ns)
 
     async def ping(self) -> None:
         """Send a ping and wait for its pong: for ever, on a dead link.
@@ -95,7 +109,7 @@ class WebSocket:
         try:
             await self._connection.ping()
         except trio_websocket.ConnectionClosed:
-            raise self._closed() from None
+            raise self.closed() from None
 
     async def close(self) -> None:
         """Say goodbye with 1000, and wait `StreamSettings.close_timeout` at most for the venue to do the same."""
@@ -106,14 +120,15 @@ class WebSocket:
     async def write(self) -> None:
         """The writer: the only task that sends messages."""
         with self._to_write:
-            async for frame in self._to_write:
-                self._tape("ws>", frame)
+            async for frame, shown in self._to_write:
+                self._tape.write(Kind.FRAME_OUT, shown, generation=self._generation)
                 try:
                     await self._connection.send_message(frame)
                 except trio_websocket.ConnectionClosed:
                     return  # the reader says why
 
-    def _closed(self) -> StreamClosedError:
+    def closed(self) -> StreamClosedError:
+        """How it ended; 1006 where no close frame told."""
         reason = self._connection.closed
         return (
             StreamClosedError(1006, "")
@@ -124,7 +139,7 @@ class WebSocket:
 
 @asynccontextmanager
 async def open_websocket(
-    url: str, tls: ssl.SSLContext, settings: StreamSettings, tape: Tape
+    url: str, tls: ssl.SSLContext, settings: StreamSettings, tape: Tape, generation: int
 ) -> AsyncIterator[WebSocket]:
     """Connect to ``url`` (``wss://`` or ``ws://``), and drop the connection at the end if nobody closed it.
 
@@ -159,7 +174,8 @@ async def open_websocket(
                     message_queue_size=settings.queue,
                     max_message_size=MAX_MESSAGE_SIZE,
                 )
-            websocket = WebSocket(connection, settings, tape)
+            tape.write(Kind.SOCKET_OPEN, {}, generation=generation)
+            websocket = WebSocket(connection, settings, tape, generation)
             nursery.start_soon(websocket.write)
             yield websocket
             nursery.cancel_scope.cancel()
@@ -176,8 +192,16 @@ async def open_websocket(
         if not websocket.is_closing:
             raise StreamClosedError(1002, words) from errors
     finally:
+        tape.write(Kind.SOCKET_END, _end(websocket), generation=generation)
         if stream is not None:
             await trio.aclose_forcefully(stream)
+
+
+def _end(websocket: WebSocket | None) -> dict[str, object]:
+    if websocket is None:
+        return {"code": None, "reason": "", "ours": True}
+    closed = websocket.closed()
+    return {"code": closed.code, "reason": closed.reason, "ours": websocket.is_closing}
 
 
 def _words(error: BaseException) -> str:

@@ -45,8 +45,30 @@ class Request(Generic[T]):
     answer: type[T]
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     body: bytes | None = None
-    secret: bool = False
-    """The answer is itself a secret: it is never written down."""
+    secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
+    """Texts in headers and body that are never written down."""
+
+    secret_answer: bool = False
+    """The answer is itself a secret: it is never written down either."""
+
+    cause: int = 0
+    """Number of the record that this request is made because of; 0 for none."""
+
+    def shown(self, hidden: str) -> dict[str, Any]:
+        """What may be written down of it: method, path, headers and body, with ``hidden`` in place of secrets."""
+
+        def show(text: str) -> str:
+            for secret in self.secrets:
+                text = text.replace(secret, hidden)
+            return text
+
+        shown: dict[str, Any] = {"method": self.method, "path": self.path}
+        headers = {name: show(value) for name, value in self.headers.items() if name != "Authorization"}
+        if headers:
+            shown["headers"] = headers
+        if self.body is not None:
+            shown["body"] = show(self.body.decode())
+        return shown
 
     def read(self, status: int, body: bytes) -> T:
         """Turn an answer into its value.
@@ -103,6 +125,7 @@ def onboarding(
             "PARADEX-STARKNET-SIGNATURE": signature,
         },
         body=_json({"public_key": public_key}),
+        secrets=(signature,),
     )
 
 
@@ -120,7 +143,8 @@ def auth(
             "PARADEX-TIMESTAMP": str(timestamp_s),
             "PARADEX-SIGNATURE-EXPIRATION": str(expiration_s),
         },
-        secret=True,
+        secrets=(signature,),
+        secret_answer=True,
     )
 
 
@@ -133,7 +157,7 @@ def bbo(market: str) -> Request[Bbo]:
 
 
 def create_order(
-    order: Order, *, signature: str, signature_timestamp: int, recv_window: int
+    order: Order, *, signature: str, signature_timestamp: int, recv_window: int, cause: int = 0
 ) -> Request[OrderReport]:
     """Send ``order``. ``signature_timestamp`` and ``recv_window`` are in ms (protocol reference 3.2)."""
     return Request(
@@ -154,6 +178,8 @@ def create_order(
                 "signature_timestamp": signature_timestamp,
             }
         ),
+        secrets=(_escaped(signature),),
+        cause=cause,
     )
 
 
@@ -190,6 +216,11 @@ def read_market(info: MarketInfo) -> Market:
 
 def _segment(text: str) -> str:
     return quote(text, safe="")
+
+
+def _escaped(text: str) -> str:
+    """``text`` as it stands in JSON, without the quotes around it."""
+    return msgspec.json.encode(text)[1:-1].decode()
 
 
 def _json(value: dict[str, Any]) -> bytes:

@@ -34,6 +34,9 @@ class OtherUpdate:
     channel: str
 
 
+Message = Reply | OrderUpdate | OtherUpdate
+
+
 class UnreadableFrameError(ValueError):
     """No frame of the venue's, or one that cannot be understood."""
 
@@ -72,7 +75,7 @@ def orders_channel(market: str) -> str:
     return f"orders.{market}"
 
 
-def read(frame: str | bytes) -> Reply | OrderUpdate | OtherUpdate:
+def read(frame: str | bytes) -> Message:
     """Understand one frame.
 
     Raises:

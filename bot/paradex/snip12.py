@@ -149,17 +149,27 @@ class MessageHasher:
 
     def order(self, terms: OrderTerms) -> int:
         """A new order."""
-        return self._message(self._order, **_order_fields(terms))
+        return self.message(self.order_struct(terms))
+
+    def order_struct(self, terms: OrderTerms) -> int:
+        """A new order alone: the same for every account on every chain."""
+        return self._struct(self._order, **_order_fields(terms))
 
     def modify(self, terms: OrderTerms, *, order_id: str) -> int:
         """New terms for the order that the venue calls ``order_id``, a decimal text."""
         return self._message(self._modify_order, **_order_fields(terms), id=_order_id(order_id))
 
+    def message(self, struct: int) -> int:
+        """The message of the account that carries a struct with this hash."""
+        return hash_chain(self._pedersen, self._envelope, (struct, 4))
+
     def _message(self, struct_start: int, **fields: int) -> int:
+        return self.message(self._struct(struct_start, **fields))
+
+    def _struct(self, struct_start: int, **fields: int) -> int:
         """``fields`` stand in the order in which the struct's type declares them."""
         _check(**fields)
-        struct = hash_chain(self._pedersen, struct_start, (*fields.values(), len(fields) + 1))
-        return hash_chain(self._pedersen, self._envelope, (struct, 4))
+        return hash_chain(self._pedersen, struct_start, (*fields.values(), len(fields) + 1))
 
 
 def _check(**fields: int) -> None:

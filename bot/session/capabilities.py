@@ -13,7 +13,8 @@ import trio
 
 from bot.core.capability import Capability
 from bot.core.errors import NotSentError, RefusedError, SessionGoneError
-from bot.link.http import Answer, Http, HttpCounters, Reservation
+from bot.core.tape import HIDDEN
+from bot.link.http import Answer, Http, HttpCounters, Permit, Reservation, always
 from bot.link.pool import Lane
 from bot.link.websocket import WebSocket
 from bot.paradex import rpc
@@ -97,7 +98,7 @@ class AuthedReservation:
     _reservation: Reservation
     _keeper: "TokenKeeper"
 
-    async def send(self, request: Request[T]) -> Answer[T]:
+    async def send(self, request: Request[T], permit: Permit = always) -> Answer[T]:
         """Send ``request`` once, with the current token.
 
         Raises:
@@ -109,7 +110,7 @@ class AuthedReservation:
             raise NotSentError("the token has expired, and its renewal has not succeeded yet")
         headers = {"Authorization": f"Bearer {token.text}", **request.headers}
         try:
-            return await self._reservation.send(attrs.evolve(request, headers=headers))
+            return await self._reservation.send(attrs.evolve(request, headers=headers), permit)
         except RefusedError as refused:
             if refused.status == 401:
                 self._keeper.refused(token)
@@ -148,8 +149,10 @@ class Stream(metaclass=Capability):
         self._ids = count(1)
         self._waiting: dict[int | str, _PendingReply] = {}
 
-    async def call(self, method: str, params: dict[str, Any]) -> None:
+    async def call(self, method: str, params: dict[str, Any], *, secret: str = "") -> None:
         """Send a request and wait for its reply: for ever, so the caller owns the deadline.
+
+        ``secret`` is a text among ``params`` that the tape does not get.
 
         Raises:
             RefusedError, UnknownOutcomeError: the reply is an error.
@@ -158,7 +161,8 @@ class Stream(metaclass=Capability):
         request_id = next(self._ids)
         pending = self._waiting[request_id] = _PendingReply()
         try:
-            await self._websocket.send(rpc.request(request_id, method, params))
+            frame = rpc.request(request_id, method, params)
+            await self._websocket.send(frame, shown=frame.replace(secret, HIDDEN) if secret else None)
             await pending.arrived.wait()
         finally:
             del self._waiting[request_id]

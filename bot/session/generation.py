@@ -2,8 +2,7 @@
 
 import ssl
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 import trio
@@ -46,6 +45,9 @@ class Generations:
     closing: trio.Event = attrs.field(factory=trio.Event)
     """Set it to end the generation that lives with a close code of 1000, and all of this with it."""
 
+    attempts: int = 0
+    """The number of the generation that lives, or was tried last."""
+
     count: int = 0
     """How many became ready."""
 
@@ -58,8 +60,9 @@ class Generations:
         Raises, perhaps in groups:
             NotSentError, StreamClosedError, RefusedError, UnknownOutcomeError: another generation may do better.
         """
-        generation = self.count + 1
-        async with open_websocket(self.url, self.tls, self.settings, self.tape) as websocket:
+        self.attempts += 1
+        generation = self.attempts
+        async with open_websocket(self.url, self.tls, self.settings, self.tape, generation) as websocket:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(cancel_when, self.closing, nursery.cancel_scope)
                 stream = open_stream(websocket)
@@ -74,26 +77,25 @@ class Generations:
         with trio.move_on_after(ESTABLISH_DEADLINE) as deadline:
             token = self.authed.token
             try:
-                await stream.call("auth", {"bearer": token.text})
+                for method, params in opening(token.text, self.markets):
+                    await stream.call(method, params, secret=token.text)
             except RefusedError as refused:
-                if refused.status in BEARER_REFUSALS:
+                if method == "auth" and refused.status in BEARER_REFUSALS:
                     self.authed.token_refused(token)
                 raise
-            for market in self.markets:
-                channel = rpc.orders_channel(market)
-                await stream.call("subscribe", {"channel": channel})
-                logger.info("[INIT] Paradex WebSocket subscribed: {}", channel)
+            channels = ", ".join(map(rpc.orders_channel, self.markets))
+            logger.info("[INIT] Paradex WebSocket subscribed: {}", channels)
         if deadline.cancelled_caught:
             raise StreamClosedError(1006, f"not subscribed within {ESTABLISH_DEADLINE:g} s")
 
     async def _serve(self, generation: int, ready: Callable[[Session], None]) -> None:
         # Subscribed before the list is asked for: what changes in between is in both, and in neither never.
-        await self.inbox.send(await list_open_orders(self.authed, self.clock))
+        self.inbox(await list_open_orders(self.authed, self.clock))
         with open_session(generation) as session:
             try:
-                await self.inbox.send(SessionOpened(session))
+                self.inbox(SessionOpened(session))
                 elapsed_ms = (self.clock.monotonic_ns() - self.wanted_ns) / 1e6
-                self.count = generation
+                self.count += 1
                 if self.ready_ms is None:
                     self.ready_ms = elapsed_ms
                 logger.info("[INIT] Paradex session {} ready in {:.0f} ms", generation, elapsed_ms)
@@ -101,15 +103,14 @@ class Generations:
                 await trio.sleep_forever()
             finally:
                 self.wanted_ns = self.clock.monotonic_ns()
-                with suppress(trio.BrokenResourceError):  # at the end of the program nobody is left to tell
-                    self.inbox.send_nowait(SessionLost(generation))
+                self.inbox(SessionLost(generation))
 
     async def _read(self, generation: int, websocket: WebSocket, stream: Stream) -> None:
         unreadable: deque[float] = deque(maxlen=UNREADABLE_PER_MINUTE)
         while True:
             frame = await websocket.receive()
             try:
-                message = rpc.read(frame)
+                message = rpc.read(frame.data)
             except rpc.UnreadableFrameError as error:
                 logger.warning("[WS] Paradex frame set aside: {}", error)
                 unreadable.append(trio.current_time())
@@ -117,15 +118,8 @@ class Generations:
                     raise StreamClosedError(
                         1006, f"{UNREADABLE_PER_MINUTE} unreadable frames in a minute"
                     ) from error
-                continue
-            match message:
-                case rpc.Reply():
-                    if not stream.replied(message):
-                        logger.warning("[WS] Paradex reply that nobody asked for: {}", message)
-                case rpc.OrderUpdate():
-                    await self.inbox.send(OrderReported(generation, message.report))
-                case rpc.OtherUpdate():
-                    logger.debug("[WS] Paradex data of a channel not subscribed: {}", message.channel)
+            else:
+                hear(message, frame.ns, generation, stream.replied, self.inbox)
 
     async def _heartbeat(self, websocket: WebSocket) -> None:
         while True:
@@ -136,11 +130,32 @@ class Generations:
                 raise StreamClosedError(1006, f"no pong within {self.settings.ping_deadline:g} s")
 
 
+def opening(token: str, markets: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """What a generation asks of the venue before it may trade, in this order: methods and their parameters."""
+    yield "auth", {"bearer": token}
+    for market in markets:
+        yield "subscribe", {"channel": rpc.orders_channel(market)}
+
+
+def hear(
+    message: rpc.Message, ns: int, generation: int, replied: Callable[[rpc.Reply], bool], inbox: Inbox
+) -> None:
+    """Pass on what a frame said that came at ``ns``. ``replied`` tells whether somebody waited for that reply."""
+    match message:
+        case rpc.Reply() as reply:
+            if not replied(reply):
+                logger.warning("[WS] Paradex reply that nobody asked for: {}", reply)
+        case rpc.OrderUpdate(report):
+            inbox(OrderReported(generation, report, ns))
+        case rpc.OtherUpdate(channel):
+            logger.debug("[WS] Paradex data of a channel not subscribed: {}", channel)
+
+
 async def list_open_orders(authed: AuthedRest, clock: Clock) -> OpenOrdersListed:
     """Ask for all open orders of the account. Raises what `AuthedRest.call` does."""
     requested_ns = clock.monotonic_ns()
     answer = await authed.call(rest.open_orders())
-    return OpenOrdersListed(requested_ns, tuple(answer.value.results))
+    return OpenOrdersListed(requested_ns, tuple(answer.value.results), answer.exchange)
 
 
 async def cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:

@@ -1,7 +1,8 @@
 """What the connection reports to the order manager: items of the one ordered stream."""
 
+from collections.abc import Callable
+
 import attrs
-import trio
 
 from bot.paradex.answers import OrderReport
 from bot.session.capabilities import Session
@@ -9,7 +10,7 @@ from bot.session.capabilities import Session
 
 @attrs.frozen
 class Item:
-    """Something that happened. The order manager handles items one by one, in the order of their arrival."""
+    """Something that happened. The order manager handles each at once, in a step of its own."""
 
 
 @attrs.frozen
@@ -18,6 +19,8 @@ class OrderReported(Item):
 
     generation: int
     report: OrderReport
+    ns: int
+    """When its frame came, since the start of the run."""
 
 
 @attrs.frozen
@@ -26,6 +29,8 @@ class OpenOrdersListed(Item):
 
     requested_ns: int
     reports: tuple[OrderReport, ...]
+    exchange: int
+    """The number of the answer on the tape."""
 
 
 @attrs.frozen
@@ -40,5 +45,6 @@ class SessionLost(Item):
     generation: int
 
 
-Inbox = trio.MemorySendChannel[Item]
-"""The sending end of the ordered stream. Bounded: whoever reports waits rather than drops."""
+Inbox = Callable[[Item], None]
+"""Where everybody reports. When it returns, the item is on the tape and its step is done: nothing waits in between,
+so no cancellation can lose what has happened, and the order of the tape is the order of the steps."""

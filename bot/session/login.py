@@ -12,6 +12,7 @@ from bot.core.errors import FatalError, RefusedError, RequestError, UnknownOutco
 from bot.core.market import Market
 from bot.link.clock import VenueClock
 from bot.link.http import Answer, Http
+from bot.link.secrets import Redactor, Secret
 from bot.link.signer import Signer, open_signer
 from bot.paradex import rest
 from bot.paradex.answers import MarketsAnswer, SystemConfig, SystemTime
@@ -71,6 +72,8 @@ class Login:
     markets: tuple[str, ...]
     clock: VenueClock
     rng: random.Random
+    redactor: Redactor
+    """Is told of every token, and whose account this is."""
 
     async def run(self, task_status: TaskStatus[LoggedIn]) -> None:
         """Log in, hand over, and keep token and connections fresh.
@@ -87,6 +90,9 @@ class Login:
         logger.info("[INIT] Paradex HTTP connection pool warmed up")
         config = (await plain.call(rest.system_config())).value
         signer = self._signer(config)
+        self.redactor.register_account(
+            signer.account, signer.public_key, self.identity.address, self.identity.ethereum_address
+        )
         markets = read_markets((await plain.call(rest.markets())).value, self.markets)
         keeper = TokenKeeper(await self._first_token(plain, signer))
         logger.info(
@@ -151,6 +157,7 @@ class Login:
                 expiration_s=expiration_s,
             )
         )
+        self.redactor.register_token(Secret(answer.value.jwt_token))
         life = lifetime(answer.value.jwt_token)
         return Token(answer.value.jwt_token, trio.current_time() + life, life)
 

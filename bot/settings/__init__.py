@@ -9,6 +9,7 @@ import attrs
 from bot.alarm import AlarmSettings
 from bot.core.setting import setting
 from bot.exchange.settings import ExchangeSettings
+from bot.journal.settings import JournalSettings
 from bot.link.http import HttpSettings
 from bot.link.secrets import AccountSettings
 from bot.link.websocket import StreamSettings
@@ -29,6 +30,7 @@ __all__ = [
     "Loaded",
     "Settings",
     "SettingsError",
+    "assembled",
     "load",
     "require_live",
 ]
@@ -49,6 +51,7 @@ class Settings:
     strategy: ProbeSettings = attrs.field(factory=ProbeSettings)
     exchange: ExchangeSettings = attrs.field(factory=ExchangeSettings)
     venue: VenueSettings = attrs.field(factory=VenueSettings)
+    journal: JournalSettings = attrs.field(factory=JournalSettings)
     alarm: AlarmSettings = attrs.field(factory=AlarmSettings)
     log: LogSettings = attrs.field(factory=LogSettings)
 
@@ -100,7 +103,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     faults += _unpaired(values, origins, {fault.key for fault in faults})
     if faults:
         raise SettingsError(faults)
-    return Loaded(_settings(values), origins)
+    return Loaded(assembled(values), origins)
 
 
 def require_live(settings: Settings, *, live: bool) -> None:
@@ -131,7 +134,8 @@ def _unpaired(values: Mapping[str, Any], origins: Mapping[str, Origin], faulty: 
                 yield Fault(origins[given], f"needs {missing} too", given, shown(values[given]))
 
 
-def _settings(values: Mapping[str, Any]) -> Settings:
+def assembled(values: Mapping[str, Any]) -> Settings:
+    """Settings from a value for each key of `FIELDS`."""
     sections: dict[str, Any] = {
         name: cls(**{field.name: values[f"{name}.{field.name}"] for field in attrs.fields(cls)})
         for name, cls in SECTIONS.items()

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 import attrs
 
-from bot.link.secrets import HIDDEN, Redactor
+from bot.core.tape import HIDDEN
+from bot.link.secrets import Redactor
 
 _LONGEST_SHOWN = 80  # characters
 

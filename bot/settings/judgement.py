@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bot.link.secrets import HIDDEN
+from bot.core.tape import HIDDEN
 from bot.settings.fault import Fault, SettingsError, holds_key, shown
 from bot.settings.rules import RULES
 from bot.settings.source import Given

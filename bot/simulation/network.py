@@ -39,6 +39,8 @@ class Link(Duplex[Path]):
     """The paths between a client's and a server's host, and the connections that the client opened over them."""
 
     connections: list[Connection] = attrs.field(factory=list)
+    refusal_takes: float = 0.0
+    """Seconds, on top of the way there and back."""
 
     def shape(
         self,
@@ -52,8 +54,9 @@ class Link(Duplex[Path]):
         self.up.shape(delay=delay, jitter=jitter, bandwidth=bandwidth, segment=segment)
         self.down.shape(delay=delay, jitter=jitter, bandwidth=bandwidth, segment=segment)
 
-    def refuse(self) -> None:
-        """Refuse whoever opens a connection, until `heal`."""
+    def refuse(self, after: float = 0.0) -> None:
+        """Refuse whoever opens a connection, ``after`` so many seconds, until `heal`."""
+        self.refusal_takes = after
         self.up.refuse()
 
     def cut(self, ending: Ending = Ending.RST) -> None:
@@ -182,6 +185,8 @@ class Network(trio.abc.SocketFactory):
         )
         self.connections.append(connection)
         link.connections.append(connection)
+        if link.up.refusing:
+            connection.down.stall(link.refusal_takes)
         self._note(number, connection)
         if (
             server is not self._nowhere

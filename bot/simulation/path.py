@@ -42,8 +42,10 @@ class Passage:
         self._release()
 
     def _admit(self, deliver: Callable[[], None]) -> None:
-        self._held.append(deliver)
-        self._release()
+        if self._held or self._timeline.now() < self._blocked_until:
+            self._held.append(deliver)
+        else:
+            deliver()
 
     def _release(self) -> None:
         while self._held and self._timeline.now() >= self._blocked_until:
@@ -110,26 +112,25 @@ class Path(Passage):
 
     def carry(self, size: int, order: Order, deliver: Callable[[], None]) -> None:
         """Call ``deliver()`` at the other end when ``size`` bytes have travelled."""
-        self._queue.append((size, order, deliver))
-        if not self._transmitting:
-            self._transmit()
+        if self._transmitting:
+            self._queue.append((size, order, deliver))
+        else:
+            self._transmit(size, order, deliver)
 
-    def _transmit(self) -> None:
+    def _transmit(self, size: int, order: Order, deliver: Callable[[], None]) -> None:
         # One packet after the other, each at the bandwidth of its moment: a slow spell ends when it ends, and does
         # not live on in arrivals computed long before.
-        self._transmitting = True
-        while self._queue:
-            size, order, deliver = self._queue.popleft()
-            duration = size / self.bandwidth
-            if duration:
-                self._timeline.after(duration, self._transmitted, order, deliver)
-                return
+        if duration := size / self.bandwidth:
+            self._transmitting = True
+            self._timeline.after(duration, self._transmitted, order, deliver)
+        else:
             self._fly(order, deliver)
-        self._transmitting = False
 
     def _transmitted(self, order: Order, deliver: Callable[[], None]) -> None:
+        self._transmitting = False
         self._fly(order, deliver)
-        self._transmit()
+        while self._queue and not self._transmitting:
+            self._transmit(*self._queue.popleft())
 
     def _fly(self, order: Order, deliver: Callable[[], None]) -> None:
         arrival = self._timeline.now() + self.delay + self.jitter * self._random.random()

@@ -46,6 +46,8 @@ class Pipe(Passage):
         self.path = path
         self.sent = 0
         """Bytes put in."""
+        self.packets = 0
+        """Packets put in, also those without bytes."""
         self.delivered = 0
         """Bytes that came out."""
         self._cut = cut
@@ -60,6 +62,7 @@ class Pipe(Passage):
     def send(self, packet: Packet) -> None:
         """Put a packet in."""
         self.sent += len(packet.data)
+        self.packets += 1
         self.path.carry(len(packet.data), self._order, partial(self._admit, partial(self._deliver, packet)))
 
     def cut_after(self, count: int, ending: Ending = Ending.RST) -> None:

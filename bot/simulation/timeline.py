@@ -32,9 +32,11 @@ class Timeline:
     def at(self, time: float, act: Callable[[*Args], object], *args: *Args) -> None:
         """Call ``act(*args)`` at ``time``, in seconds of trio's clock; a time that has passed means now."""
         action: Callable[[], object] = partial(act, *args)
-        heapq.heappush(self._due, (time, next(self._numbers), action))
-        # Moving the deadline wakes the sleeper earlier without a task switch in between.
-        self._alarm.deadline = min(self._alarm.deadline, time)
+        item = (time, next(self._numbers), action)
+        heapq.heappush(self._due, item)
+        if self._due[0] is item:
+            # Moving the deadline wakes the sleeper earlier without a task switch in between.
+            self._alarm.deadline = time
 
     def after(self, seconds: float, act: Callable[[*Args], object], *args: *Args) -> None:
         """Call ``act(*args)`` in ``seconds``."""
@@ -45,6 +47,7 @@ class Timeline:
         while True:
             with trio.CancelScope(deadline=self._due[0][0] if self._due else inf) as self._alarm:
                 await trio.sleep_forever()
-            while self._due and self._due[0][0] <= self.now():
+            now = self.now()
+            while self._due and self._due[0][0] <= now:
                 _, _, act = heapq.heappop(self._due)
                 act()

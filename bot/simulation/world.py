@@ -39,7 +39,7 @@ def scheduled_by(seed: int) -> Generator[None]:
     state = _run._r.getstate()  # noqa: SLF001 - trio offers the switch to Hypothesis alone
     _run._r.seed(seed)  # noqa: SLF001
     try:
-        with _replaced(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True):
+        with replaced(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True):
             yield
     finally:
         _run._r.setstate(state)  # noqa: SLF001
@@ -74,14 +74,15 @@ def without_threads() -> Generator[None]:
             refuse(name or fn)
         start_cached(cache, fn, deliver, name)
 
-    with _replaced(threading.Thread, "start", start), _replaced(ThreadCache, "start_thread_soon", start_soon):
+    with replaced(threading.Thread, "start", start), replaced(ThreadCache, "start_thread_soon", start_soon):
         yield
     if asked:
         raise asked[0]
 
 
 @contextmanager
-def _replaced(place: object, name: str, value: object) -> Generator[None]:
+def replaced(place: object, name: str, value: object) -> Generator[None]:
+    """Put ``value`` in the place of an attribute, until the end of the block."""
     old = getattr(place, name)
     setattr(place, name, value)
     try:

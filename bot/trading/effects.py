@@ -1,8 +1,11 @@
 """What comes out of a step of the order manager, and what it hears of it later.
 
-Effects are decisions: requests to send and timers to set. The executor carries them out, and reports each as
-an item of the ordered stream.
+Effects are decisions: requests to send and timers to set, which the executor carries out and reports as items of
+the ordered stream; and what others are to be told.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
@@ -60,8 +63,29 @@ class SetTimer(Effect):
 
 
 @attrs.frozen
+class OrderMoved(Effect):
+    """An order of ours is now like this: for the tape."""
+
+    order: Order
+
+
+@attrs.frozen
+class RaiseAlarm(Effect):
+    """Something needs a person."""
+
+    text: str
+
+
+@attrs.frozen
+class GiveUp(Effect):
+    """Going on cannot help: stop the bot, in order."""
+
+    reason: str
+
+
+@attrs.frozen
 class SendStarted(Item):
-    """Signed, and about to leave."""
+    """Signed, and about to leave: the intent that has to be in the journal before the first byte goes."""
 
     client_id: str
     signature_timestamp: int
@@ -70,6 +94,15 @@ class SendStarted(Item):
     sent_ns: int
     sign_ns: int
     """How long hash and signature took."""
+
+    # For the tape; no step looks at these.
+    struct_hash: int = attrs.field(default=0, kw_only=True, eq=False)
+    message_hash: int = attrs.field(default=0, kw_only=True, eq=False)
+    signature_digest: str = attrs.field(default="", kw_only=True, eq=False)
+    """`bot.link.signer.Signature.digest`"""
+
+    request: Mapping[str, Any] = attrs.field(factory=dict, kw_only=True, eq=False)
+    """What leaves, as `bot.paradex.rest.Request.shown`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -80,6 +113,8 @@ class SendEnded(Item):
     result: OrderReport | RequestError
     reused: bool = False
     request_ns: int = 0
+    exchange: int = 0
+    """The number of the answer on the tape; 0 for none."""
 
 
 @attrs.frozen
@@ -96,12 +131,15 @@ class LookedUp(Item):
 
     client_id: str
     result: OrderReport | RequestError | None
+    exchanges: tuple[int, ...] = ()
+    """The numbers of the answers on the tape, in the order of the questions."""
 
 
 @attrs.frozen
 class BboFetched(Item):
     market: str
     result: Bbo | RequestError
+    exchange: int = 0
 
 
 @attrs.frozen
@@ -112,3 +150,5 @@ class TimerFired(Item):
 @attrs.frozen
 class StopAsked(Item):
     """Cancel every order of ours."""
+
+    reason: str = ""

@@ -1,20 +1,21 @@
 """Carries out what the order manager decided, and reports how it went. It decides nothing itself."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import attrs
 import trio
 
 from bot.core.clock import Clock
-from bot.core.errors import NotSentError, RequestError, SessionGoneError
+from bot.core.errors import JournalError, NotSentError, RequestError, SessionGoneError
 from bot.core.order import Order
 from bot.core.setting import setting
+from bot.core.tape import HIDDEN, Tape
 from bot.link.clock import VenueClock
 from bot.link.http import Answer
 from bot.link.signer import Signer, UnsignableError
 from bot.paradex import rest
-from bot.paradex.answers import EmptyAnswer, OrderReport
+from bot.paradex.answers import EmptyAnswer, OrderPage, OrderReport
 from bot.paradex.snip12 import OrderTerms
 from bot.session.capabilities import AuthedRest
 from bot.session.inbox import Inbox
@@ -53,10 +54,12 @@ class OrdersSettings:
 
 @attrs.frozen(kw_only=True)
 class Executor:
-    """Each effect gets a task of its own; the lanes of the pool bound how many are in flight."""
+    """Each effect gets a task of its own in ``nursery``; the lanes of the pool bound how many are in flight."""
 
-    effects: trio.MemoryReceiveChannel[Effect]
+    nursery: trio.Nursery
     inbox: Inbox
+    tape: Tape
+    alarm: Callable[[str], None]
     authed: AuthedRest
     signer: Signer
     settings: OrdersSettings
@@ -64,89 +67,132 @@ class Executor:
     venue_clock: VenueClock
     stop: Stop
 
-    async def run(self) -> None:
-        async with trio.open_nursery() as nursery:
-            async for effect in self.effects:
-                nursery.start_soon(self._carry_out, effect)
+    def carry_out(self, effect: Effect, cause: int) -> None:
+        """Begin with ``effect``, which has the number ``cause`` on the tape."""
+        self.nursery.start_soon(self._carry_out, effect, cause)
 
-    async def _carry_out(self, effect: Effect) -> None:
+    async def _carry_out(self, effect: Effect, cause: int) -> None:
         match effect:
             case PlaceOrder():
-                await self._place(effect)
+                await self._place(effect, cause)
             case CancelOrder(order):
-                failure = await failure_of(self._cancel(order))
-                await self.inbox.send(CancelEnded(order.client_id, failure))
+                failure = await failure_of(self._cancel(order, cause))
+                self.inbox(CancelEnded(order.client_id, failure))
             case LookUpOrder(order):
-                await self.inbox.send(LookedUp(order.client_id, await or_failure(self._look_up(order))))
+                self.inbox(await self._look_up(order, cause))
             case FetchBbo(market):
-                answer = await or_failure(self.authed.call(rest.bbo(market)))
-                await self.inbox.send(
-                    BboFetched(market, answer.value if isinstance(answer, Answer) else answer)
-                )
+                answer = await or_failure(self.authed.call(attrs.evolve(rest.bbo(market), cause=cause)))
+                if isinstance(answer, Answer):
+                    self.inbox(BboFetched(market, answer.value, answer.exchange))
+                else:
+                    self.inbox(BboFetched(market, answer))
             case SetTimer(timer, seconds):
                 await trio.sleep(seconds)
-                await self.inbox.send(TimerFired(timer))
+                self.inbox(TimerFired(timer))
             case _:
                 raise TypeError(f"no such effect: {effect!r}")
 
-    async def _place(self, effect: PlaceOrder) -> None:
+    async def _place(self, effect: PlaceOrder, cause: int) -> None:
         order = effect.order
-        async with self.authed.reserve_order_lane() as lane:
+
+        def permit() -> None:
+            self.stop.refuse_new_orders()
             try:
                 effect.session.check()
-                self.stop.refuse_new_orders()
+            except SessionGoneError as gone:
+                raise NotSentError(str(gone)) from gone
+
+        async with self.authed.reserve_order_lane() as lane:
+            try:
+                permit()
                 started_ns = self.clock.monotonic_ns()
                 timestamp = self.venue_clock.now_ms()
-                signature = self.signer.sign_order(
-                    OrderTerms(
-                        timestamp_ms=timestamp,
-                        market=order.market,
-                        side=order.side,
-                        order_type=order.type,
-                        size=order.size,
-                        price=order.price,
-                    )
-                )
-            except (NotSentError, SessionGoneError, UnsignableError) as error:
-                await self.inbox.send(SendEnded(client_id=order.client_id, result=NotSentError(str(error))))
+                signature = self.signer.sign_order(terms(order, timestamp))
+            except (NotSentError, UnsignableError) as error:
+                self.inbox(SendEnded(client_id=order.client_id, result=NotSentError(str(error))))
                 return
             request = rest.create_order(
                 order,
                 signature=signature.wire(),
                 signature_timestamp=timestamp,
                 recv_window=self.settings.recv_window,
+                cause=cause,
             )
             sent_ns = self.clock.monotonic_ns()
-            await self.inbox.send(SendStarted(order.client_id, timestamp, sent_ns, sent_ns - started_ns))
-            answer = await or_failure(lane.send(request))
+            self.inbox(
+                SendStarted(
+                    order.client_id,
+                    timestamp,
+                    sent_ns,
+                    sent_ns - started_ns,
+                    struct_hash=signature.struct_hash or 0,
+                    message_hash=signature.message_hash,
+                    signature_digest=signature.digest(),
+                    request=request.shown(HIDDEN),
+                )
+            )
+            try:
+                self.tape.commit()
+            except JournalError as error:
+                self.alarm(f"orders are not sent: {error}")
+                self.inbox(SendEnded(client_id=order.client_id, result=NotSentError(str(error))))
+                return
+            answer = await or_failure(lane.send(request, permit))
         if isinstance(answer, Answer):
             ended = SendEnded(
                 client_id=order.client_id,
                 result=answer.value,
                 reused=answer.reused,
                 request_ns=answer.elapsed_ns,
+                exchange=answer.exchange,
             )
         else:
             ended = SendEnded(client_id=order.client_id, result=answer)
-        await self.inbox.send(ended)
+        self.inbox(ended)
 
-    async def _cancel(self, order: Order) -> Answer[EmptyAnswer]:
-        """Cancels need no session: they go while the WebSocket is away, too."""
-        if order.venue_id:
-            request = rest.cancel_order(order.venue_id)
-        else:
-            request = rest.cancel_by_client_id(order.client_id, market=order.market)
+    async def _cancel(self, order: Order, cause: int) -> Answer[EmptyAnswer]:
+        """Cancels need no session, and no journal: they go while one of them is away, too."""
         async with self.authed.reserve_order_lane() as lane:
-            return await lane.send(request)
+            return await lane.send(attrs.evolve(cancel_request(order), cause=cause))
 
-    async def _look_up(self, order: Order) -> OrderReport | None:
-        """Ask both places: an order that is open need not be in the history yet, nor a closed one among the open."""
-        open_orders = await self.authed.call(rest.open_orders())
-        history = await self.authed.call(rest.order_history(order.client_id, market=order.market))
-        for report in (*history.value.results, *open_orders.value.results):
-            if report.client_id == order.client_id:
-                return report
-        return None
+    async def _look_up(self, order: Order, cause: int) -> LookedUp:
+        try:
+            open_orders = await self.authed.call(attrs.evolve(rest.open_orders(), cause=cause))
+            history = await self.authed.call(attrs.evolve(history_request(order), cause=cause))
+        except RequestError as failure:
+            return LookedUp(order.client_id, failure)
+        found = find_report(order.client_id, open_orders.value.results, history.value.results)
+        return LookedUp(order.client_id, found, (open_orders.exchange, history.exchange))
+
+
+def terms(order: Order, timestamp_ms: int) -> OrderTerms:
+    """What is signed of ``order``."""
+    return OrderTerms(
+        timestamp_ms=timestamp_ms,
+        market=order.market,
+        side=order.side,
+        order_type=order.type,
+        size=order.size,
+        price=order.price,
+    )
+
+
+def cancel_request(order: Order) -> rest.Request[EmptyAnswer]:
+    """By the venue's id, or where that is not known by ours."""
+    if order.venue_id:
+        return rest.cancel_order(order.venue_id)
+    return rest.cancel_by_client_id(order.client_id, market=order.market)
+
+
+def history_request(order: Order) -> rest.Request[OrderPage]:
+    return rest.order_history(order.client_id, market=order.market)
+
+
+def find_report(
+    client_id: str, open_orders: Sequence[OrderReport], history: Sequence[OrderReport]
+) -> OrderReport | None:
+    """Look in both places: an order that is open need not be in the history yet, nor a closed one among the open."""
+    return next((report for report in (*history, *open_orders) if report.client_id == client_id), None)
 
 
 async def or_failure(request: Awaitable[T]) -> T | RequestError:

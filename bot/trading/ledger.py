@@ -5,7 +5,6 @@ from collections.abc import Callable
 import attrs
 from loguru import logger
 
-from bot.core.clock import Clock
 from bot.core.fixed import parse
 from bot.core.latency import Latencies
 from bot.core.order import Event, ImpossibleEventError, Order, State
@@ -49,13 +48,10 @@ class OrderLatencies:
 class Ledger:
     """Orders by client id. ``changed`` is told of every order whose state or filled size is another than before."""
 
-    def __init__(
-        self, run_id: str, clock: Clock, alarm: Callable[[str], None], changed: Callable[[Order], None]
-    ) -> None:
+    def __init__(self, run_id: str, alarm: Callable[[str], None], changed: Callable[[Order], None]) -> None:
         self.counts = OrderCounts()
         self.latencies = OrderLatencies()
         self._run_id = run_id
-        self._clock = clock
         self._alarm = alarm
         self._changed = changed
         self._live: dict[str, Order] = {}
@@ -85,9 +81,9 @@ class Ledger:
         self._live[client_id] = order = attrs.evolve(order, cancelling=True)
         return order
 
-    def sending(self, client_id: str, *, sent_ns: int, sign_ns: int, last_acceptable_ms: int) -> None:
+    def sending(self, client_id: str, *, sent_ns: int, sign_ns: int, last_acceptable_ns: int) -> None:
         """The request is about to leave."""
-        order = attrs.evolve(self.get(client_id), sent_ns=sent_ns, last_acceptable_ms=last_acceptable_ms)
+        order = attrs.evolve(self.get(client_id), sent_ns=sent_ns, last_acceptable_ns=last_acceptable_ns)
         if self._is_possible(order, Event.SEND):
             self.counts.placed += 1
             self.latencies.sign.add(sign_ns)
@@ -102,7 +98,7 @@ class Ledger:
             str(reused).lower(),
             request_ns / 1e6,
         )
-        self.update(self.get(client_id), report, on_channel=False)
+        self.update(self.get(client_id), report)
         order = self.get(client_id)
         if order.state is State.SENT:  # a status that nobody here knows tells no more than no answer would
             self.move(order, Event.LOST, reason=f"status {report.status!r} is unknown here")
@@ -131,8 +127,11 @@ class Ledger:
             )
         return order
 
-    def update(self, order: Order, report: OrderReport, *, on_channel: bool) -> None:
-        """Take over what the venue says of ``order``. Nothing moves backwards, whatever order reports come in."""
+    def update(self, order: Order, report: OrderReport, *, channel_ns: int | None = None) -> None:
+        """Take over what the venue says of ``order``. Nothing moves backwards, whatever order reports come in.
+
+        ``channel_ns`` is when the orders channel said so; None for a report that came another way.
+        """
         event = EVENT_OF_STATUS.get(report.status)
         if event is None:
             self._alarm(
@@ -144,13 +143,13 @@ class Ledger:
         known = attrs.evolve(
             order, venue_id=report.id, remaining=min(order.remaining, self._remaining(order, report))
         )
-        if on_channel and event is not Event.ACCEPTED:
+        if channel_ns is not None and event is not Event.ACCEPTED:
             logger.info("[ORDER] Paradex order confirmed via WS: id={}, status={}", report.id, report.status)
             if not order.seen_on_channel:
                 known = attrs.evolve(known, seen_on_channel=True)
                 self.counts.confirmed += 1
                 if order.sent_ns is not None:
-                    self.latencies.confirm.add(self._clock.monotonic_ns() - order.sent_ns)
+                    self.latencies.confirm.add(channel_ns - order.sent_ns)
         self.move(known, event, reason=report.cancel_reason or "")
 
     def move(self, order: Order, event: Event, *, reason: str = "") -> None:

@@ -1,16 +1,15 @@
 """The order manager: one synchronous step for each item of the ordered stream.
 
-Nothing here awaits or reads the world, so the same items give the same decisions. What has to be done about
-an order whose end is not known is decided here too: look it up, cancel it again, wait.
+Nothing here awaits or reads the world, a clock included: the same items at the same times give the same decisions.
+What has to be done about an order whose end is not known is decided here too: look it up, cancel it again, wait.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import count
 
 import trio
 from loguru import logger
 
-from bot.core.clock import Clock
 from bot.core.errors import (
     FatalError,
     InvalidOrderError,
@@ -22,7 +21,6 @@ from bot.core.errors import (
 from bot.core.fixed import parse
 from bot.core.market import Market
 from bot.core.order import Event, Instruction, Order, OrderType, Side, State
-from bot.link.clock import VenueClock
 from bot.paradex.answers import Bbo, OrderReport
 from bot.session.capabilities import Session
 from bot.session.inbox import Item, OpenOrdersListed, OrderReported, SessionLost, SessionOpened
@@ -33,9 +31,12 @@ from bot.trading.effects import (
     CancelOrder,
     Effect,
     FetchBbo,
+    GiveUp,
     LookedUp,
     LookUpOrder,
+    OrderMoved,
     PlaceOrder,
+    RaiseAlarm,
     SendEnded,
     SendStarted,
     SetTimer,
@@ -52,8 +53,9 @@ LOOK_AGAIN_S = 1.0
 CANCEL_AGAIN_S = 0.5
 """After a cancel that failed. Cancels may be repeated: the second can only find the order gone."""
 
-CLOCK_MARGIN_MS = 500
-"""Added to `recv_window` before an order that is nowhere to be found counts as never accepted."""
+CLOCK_MARGIN_NS = 500_000_000
+"""For how wrong our idea of the venue's clock may be: added to `recv_window` before an order that is nowhere to be
+found counts as never accepted."""
 
 
 class OrderManager:
@@ -66,43 +68,33 @@ class OrderManager:
         strategy: events.Strategy,
         run_id: str,
         recv_window_ms: int,
-        clock: Clock,
-        venue_clock: VenueClock,
-        alarm: Callable[[str], None],
-        give_up: Callable[[str], None],
     ) -> None:
-        self.ledger = Ledger(run_id, clock, alarm, self._changed)
+        self.ledger = Ledger(run_id, self._alarm, self._changed)
         self.trader = open_trader(self)
         self.settled = trio.Event()
         """Set when the stop was asked for and every order is over."""
 
-        self._give_up = give_up
         self._markets = markets
         self._strategy = strategy
         self._run_id = run_id
-        self._recv_window_ms = recv_window_ms
-        self._venue_clock = venue_clock
+        self._recv_window_ns = recv_window_ms * 1_000_000
+        self._now_ns = 0
+        """When the item came that is handled."""
+
         self._order_numbers = count(1)
         self._timer_numbers = count(1)
         self._session: Session | None = None
         self._stopping = False
         self._cancels_in_flight: set[str] = set()
         self._waiting: set[Timer] = set()
-        self._asked_ms: dict[str, int] = {}
-        """Venue time at which the look-up of an order was decided that has not come back yet."""
+        self._asked_ns: dict[str, int] = {}
+        """When the look-up of an order was decided that has not come back yet."""
 
         self._ask_again: set[str] = set()
         """Orders that somebody wanted looked up meanwhile: the answer under way may be older than the doubt."""
 
-        self._absent_since_ms: dict[str, int] = {}
+        self._absent_since_ns: dict[str, int] = {}
         self._effects: list[Effect] = []
-
-    async def run(
-        self, items: trio.MemoryReceiveChannel[Item], effects: trio.MemorySendChannel[Effect]
-    ) -> None:
-        async for item in items:
-            for effect in self.step(item):
-                await effects.send(effect)
 
     # What a Trader asks for.
 
@@ -156,17 +148,18 @@ class OrderManager:
 
     # The step.
 
-    def step(self, item: Item) -> list[Effect]:  # noqa: C901, PLR0912 - one case for each kind of item
-        """Handle one item, and return what is to be done about it."""
+    def step(self, item: Item, now_ns: int) -> list[Effect]:  # noqa: C901, PLR0912 - one case for each kind of item
+        """Handle one item, which came at ``now_ns``, and return what is to be done about it."""
+        self._now_ns = now_ns
         match item:
             case OrderReported(report=report):
-                self._reported(report, on_channel=True)
+                self._reported(report, channel_ns=now_ns)
             case SendStarted():
                 self.ledger.sending(
                     item.client_id,
                     sent_ns=item.sent_ns,
                     sign_ns=item.sign_ns,
-                    last_acceptable_ms=item.signature_timestamp + self._recv_window_ms + CLOCK_MARGIN_MS,
+                    last_acceptable_ns=item.sent_ns + self._recv_window_ns + CLOCK_MARGIN_NS,
                 )
             case SendEnded():
                 self._send_ended(item)
@@ -201,13 +194,17 @@ class OrderManager:
         try:
             self._strategy.on_event(event, self.trader)
         except FatalError as fatal:
-            self._give_up(str(fatal))
+            self._effects.append(GiveUp(str(fatal)))
+
+    def _alarm(self, text: str) -> None:
+        self._effects.append(RaiseAlarm(text))
 
     def _changed(self, order: Order) -> None:
+        self._effects.append(OrderMoved(order))
         self._tell(events.OrderChanged(order))
         order = self.ledger.get(order.client_id)  # the strategy may have asked for its cancel
         if order.is_over:
-            self._absent_since_ms.pop(order.client_id, None)
+            self._absent_since_ns.pop(order.client_id, None)
         elif order.cancelling:
             self._send_cancel(order)
 
@@ -237,10 +234,10 @@ class OrderManager:
         if order.state is State.UNKNOWN:
             self._look_up(order)
 
-    def _reported(self, report: OrderReport, *, on_channel: bool) -> None:
+    def _reported(self, report: OrderReport, *, channel_ns: int | None = None) -> None:
         order = self.ledger.find(report)
         if order is not None:
-            self.ledger.update(order, report, on_channel=on_channel)
+            self.ledger.update(order, report, channel_ns=channel_ns)
 
     # Orders whose end is not known.
 
@@ -266,26 +263,26 @@ class OrderManager:
 
     def _look_up(self, order: Order) -> None:
         """Ask what became of the order: at once, or when the question that is on its way has come back."""
-        if order.client_id in self._asked_ms:
+        if order.client_id in self._asked_ns:
             self._ask_again.add(order.client_id)
         else:
-            self._asked_ms[order.client_id] = self._venue_clock.now_ms()
+            self._asked_ns[order.client_id] = self._now_ns
             self._effects.append(LookUpOrder(order))
 
     def _looked_up(self, client_id: str, result: OrderReport | RequestError | None) -> None:
-        asked_ms = self._asked_ms.pop(client_id)
+        asked_ns = self._asked_ns.pop(client_id)
         ask_again = client_id in self._ask_again
         self._ask_again.discard(client_id)
         order = self.ledger.get(client_id)
         if order.is_over:
             return
         if isinstance(result, OrderReport):
-            self._absent_since_ms.pop(client_id, None)
-            self.ledger.update(order, result, on_channel=False)
+            self._absent_since_ns.pop(client_id, None)
+            self.ledger.update(order, result)
             order = self.ledger.get(client_id)
             if order.cancelling and not order.is_over:
                 self._wait("cancel", client_id, CANCEL_AGAIN_S)
-        elif result is None and order.state is State.UNKNOWN and self._is_proved_absent(order, asked_ms):
+        elif result is None and order.state is State.UNKNOWN and self._is_proved_absent(order, asked_ns):
             self.ledger.move(order, Event.EXPIRED, reason="not there after the venue could last accept it")
         elif not ask_again:
             self._wait("look up", client_id, LOOK_AGAIN_S)
@@ -293,15 +290,15 @@ class OrderManager:
         if ask_again and not order.is_over:
             self._look_up(order)
 
-    def _is_proved_absent(self, order: Order, asked_ms: int) -> bool:
+    def _is_proved_absent(self, order: Order, asked_ns: int) -> bool:
         """Not found, twice, a second apart, after the venue could last accept it (`faults.md` section 1).
 
         What counts is when it was asked: an answer that was long under way may speak of the time before.
         """
-        if order.last_acceptable_ms is None or asked_ms <= order.last_acceptable_ms:
+        if order.last_acceptable_ns is None or asked_ns <= order.last_acceptable_ns:
             return False
-        first_ms = self._absent_since_ms.setdefault(order.client_id, asked_ms)
-        return asked_ms - first_ms >= 1000 * LOOK_AGAIN_S
+        first_ns = self._absent_since_ns.setdefault(order.client_id, asked_ns)
+        return asked_ns - first_ns >= LOOK_AGAIN_S * 1e9
 
     def _wait(self, purpose: str, client_id: str, seconds: float) -> None:
         timer = Timer(purpose, client_id)
@@ -325,7 +322,7 @@ class OrderManager:
     def _compare(self, listed: OpenOrdersListed) -> None:
         """Merge a list of open orders: reports for those in it, a look-up for those that should be."""
         for report in listed.reports:
-            self._reported(report, on_channel=False)
+            self._reported(report)
         present = {report.client_id for report in listed.reports}
         for order in self.ledger.live():
             sent_before = order.sent_ns is not None and order.sent_ns < listed.requested_ns

@@ -20,6 +20,6 @@ async def reconcile(authed: AuthedRest, inbox: Inbox, clock: Clock, rng: random.
     while True:
         await trio.sleep(rng.uniform(*INTERVAL))
         try:
-            await inbox.send(await list_open_orders(authed, clock))
+            inbox(await list_open_orders(authed, clock))
         except RequestError as failure:
             logger.warning("[ORDER] Paradex open orders not listed: {}", failure)

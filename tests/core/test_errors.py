@@ -1,12 +1,32 @@
 """Errors say whose fault it is, and travel like any exception."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.core import errors
-from bot.core.errors import BotError, RefusedError, StreamClosedError, leaves
+from bot.core.errors import (
+    BotError,
+    NotSentError,
+    RefusedError,
+    RequestError,
+    StreamClosedError,
+    UnknownOutcomeError,
+    leaves,
+    retold,
+)
+
+words = st.text()
+failures: st.SearchStrategy[RequestError] = st.one_of(
+    st.builds(NotSentError, words),
+    st.builds(UnknownOutcomeError, words),
+    st.builds(RefusedError, st.integers(), words, words),
+)
 
 
 def test_everything_raised_on_purpose_is_a_bot_error() -> None:
@@ -16,7 +36,7 @@ def test_everything_raised_on_purpose_is_a_bot_error() -> None:
         for kind in vars(errors).values()
         if isinstance(kind, type) and kind.__module__ == errors.__name__
     ]
-    assert len(kinds) == 10
+    assert len(kinds) == 11
     assert all(issubclass(kind, BotError) for kind in kinds)
 
 
@@ -41,6 +61,31 @@ def test_a_request_fails_in_three_ways_and_no_fourth() -> None:
 def test_words(error: BotError, words: str) -> None:
     """What a log line shows: the venue's name of the reason, or the number where it has none."""
     assert str(error) == words
+
+
+@given(failures)
+def test_failures_survive_being_told(failure: RequestError) -> None:
+    """What JSON brings back is of the same kind, and says the same."""
+    back = retold(json.loads(json.dumps(failure.told())))
+    assert type(back) is type(failure)
+    assert str(back) == str(failure)
+    assert vars(back) == vars(failure)
+
+
+@pytest.mark.parametrize(
+    ("told", "error"),
+    [
+        ({"failure": "cancelled"}, ValueError),
+        ({"failure": None}, ValueError),
+        ({"text": "no way"}, KeyError),
+        ({"failure": "unknown"}, KeyError),
+        ({"failure": "refused", "status": 400, "text": "no"}, KeyError),
+    ],
+)
+def test_what_never_was_a_failure(told: dict[str, Any], error: type[Exception]) -> None:
+    """It is refused, and not taken for one of the three."""
+    with pytest.raises(error):
+        retold(told)
 
 
 @pytest.mark.parametrize(

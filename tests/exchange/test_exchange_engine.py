@@ -7,7 +7,7 @@ from trio.testing import MockClock
 
 from bot.core.fixed import SCALE
 from bot.exchange.event import Event
-from bot.exchange.matching.commands import Cancel, Place
+from bot.exchange.matching.commands import Cancel, Command, Place
 from bot.exchange.matching.events import BookChanged, Filled
 from bot.exchange.matching.fills import FillUnknown
 from bot.exchange.matching.inbox import Inbox
@@ -233,13 +233,16 @@ def test_what_a_listener_asks_for_comes_after_the_step() -> None:
 async def test_speed_bumps_are_waited_out_in_order(autojump_clock: MockClock) -> None:
     """Commands are executed when they are due, not when they came; those due at once in the order they came."""
     order = Room().place(1001)
-    inbox, done = Inbox(), list[tuple[float, str]]()
+    done = list[tuple[float, str]]()
     start = autojump_clock.current_time()
+
+    def execute(command: Command) -> None:
+        assert isinstance(command, Cancel)
+        done.append((trio.current_time() - start, command.reason))
+
+    inbox = Inbox(execute)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(
-            inbox.run,
-            lambda command: done.append((trio.current_time() - start, command.reason)),
-        )
+        nursery.start_soon(inbox.run)
         for name, delay in (("slow", 0.3), ("first", 0.0), ("second", 0.0)):
             inbox.put(Cancel(order, name), delay)
         await trio.sleep(0.1)

@@ -79,7 +79,7 @@ async def test_a_new_subscription_keeps_its_pace_too(
     await trader.place(client)
     await trio.sleep(0.02)
     await socket.call("unsubscribe", channel)
-    await socket.send("subscribe", channel)
+    await socket.call("subscribe", channel)
     await trader.place(client)
     await updates(socket)
     await trader.place(client)

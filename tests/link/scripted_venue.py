@@ -15,7 +15,9 @@ import trio_websocket
 from virtual_stage import Stage
 from wsproto.utilities import ProtocolError
 
-from bot.core.tape import Tape, no_tape
+from bot.core.clock import Clock
+from bot.core.errors import JournalError
+from bot.core.tape import Kind, NoTape, Stamp, Tape
 from bot.link.clock import TrioClock
 from bot.link.http import Http, HttpSettings, open_http
 from bot.simulation.connection import State
@@ -25,6 +27,44 @@ from bot.simulation.rehearsal import contexts
 EPOCH_NS = 1_800_000_000_000_000_000
 REST_URL = "https://venue.test/v1"
 WS_URL = "wss://venue.test:8443/v1"
+
+
+@attrs.frozen
+class Written:
+    """A record of the tape."""
+
+    number: int
+    ns: int
+    generation: int
+    kind: Kind
+    data: Any
+
+
+@attrs.define(eq=False)
+class RecordingTape:
+    """A `Tape` in memory, whose data is as it comes back from JSON: what that cannot hold fails here."""
+
+    clock: Clock = attrs.field(factory=lambda: TrioClock(EPOCH_NS))
+    records: list[Written] = attrs.field(factory=list)
+    committed: int = 0
+    """How many records were there when somebody last saw to it that they are in the file."""
+
+    is_disk_full: bool = False
+
+    def write(self, kind: Kind, data: Any, *, generation: int = 0) -> Stamp:
+        stamp = Stamp(len(self.records) + 1, self.clock.monotonic_ns())
+        data = json.loads(json.dumps(data, allow_nan=False))
+        self.records.append(Written(stamp.number, stamp.ns, generation, kind, data))
+        return stamp
+
+    def commit(self) -> None:
+        if self.is_disk_full:
+            raise JournalError("no space left on device")
+        self.committed = len(self.records)
+
+    def told(self, *kinds: Kind) -> list[tuple[str, Any]]:
+        """Kind and data of each record, or of those of ``kinds``."""
+        return [(str(each.kind), each.data) for each in self.records if each.kind in (kinds or Kind)]
 
 
 @attrs.frozen
@@ -158,12 +198,13 @@ async def open_pool(
     *,
     url: str = REST_URL,
     tls: ssl.SSLContext | None = None,
-    tape: Tape = no_tape,
+    tape: Tape | None = None,
 ) -> AsyncGenerator[Http]:
     """The pool under test, on the bot's host."""
+    clock = TrioClock(EPOCH_NS)
     with s.network.on(s.bot):
         async with open_http(
-            settings or HttpSettings(), url, tls or contexts()[1], TrioClock(EPOCH_NS), tape
+            settings or HttpSettings(), url, tls or contexts()[1], clock, tape or NoTape(clock)
         ) as http:
             yield http
 

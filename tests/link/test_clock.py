@@ -12,10 +12,13 @@ EPOCH_NS = 1_800_000_000_000_000_000
 
 
 def test_the_system_clock_reads_this_machine() -> None:
-    """The wall in ns since the Unix epoch, and a clock that never goes back."""
+    """The wall in ns since the Unix epoch, and a clock that never goes back and counts from when it was made."""
+    before = time.monotonic_ns()
     clock = SystemClock()
+    after = time.monotonic_ns()
     assert time.time_ns() <= clock.wall_ns() <= time.time_ns()
-    assert time.monotonic_ns() <= clock.monotonic_ns() <= clock.monotonic_ns()
+    assert time.monotonic_ns() - after <= clock.monotonic_ns() <= time.monotonic_ns() - before
+    assert clock.monotonic_ns() <= clock.monotonic_ns()
 
 
 @virtually
@@ -37,8 +40,45 @@ async def test_the_venues_time_is_measured_and_then_runs_on(ahead_ms: int) -> No
     server_time_ms = clock.now_ms() + ahead_ms
     await trio.sleep(0.2)
     clock.measured(server_time_ms=server_time_ms, elapsed_ns=400_000_000)
-    assert clock.offset_ns == ahead_ms * 10**6
+    assert clock.now_ms() == EPOCH_NS // 10**6 + 400 + ahead_ms
     await trio.sleep(10)
     assert clock.now_ms() == EPOCH_NS // 10**6 + 10_400 + ahead_ms
     clock.measured(server_time_ms=clock.now_ms() + 5, elapsed_ns=0)
-    assert clock.offset_ns == (ahead_ms + 5) * 10**6
+    assert clock.now_ms() == EPOCH_NS // 10**6 + 10_400 + ahead_ms + 5
+
+
+@virtually
+async def test_the_believed_offset_counts_until_the_first_measurement() -> None:
+    """From our wall clock as it is at the beginning, to the nanosecond."""
+    await trio.sleep(1)
+    assert VenueClock(TrioClock(EPOCH_NS), 7_999_999).now_ms() == EPOCH_NS // 10**6 + 1_007
+    assert VenueClock(TrioClock(EPOCH_NS), -1).now_ms() == EPOCH_NS // 10**6 + 999
+
+
+class SetWall(TrioClock):
+    """A machine whose wall clock somebody sets."""
+
+    ahead_ns = 0
+
+    def wall_ns(self) -> int:
+        return super().wall_ns() + self.ahead_ns
+
+
+@pytest.mark.parametrize("jump_s", [10, -10])
+@virtually
+async def test_nobody_can_set_the_venues_time(jump_s: int) -> None:
+    """A wall clock that is set between a measurement and a signature changes nothing, then and later.
+
+    An order that is signed in the future could be accepted later than we believe.
+    """
+    ours = SetWall(EPOCH_NS)
+    clock = VenueClock(ours)
+    started_ms = clock.now_ms()
+    ours.ahead_ns = jump_s * 10**9
+    assert clock.now_ms() == started_ms
+    clock.measured(server_time_ms=started_ms + 3_000, elapsed_ns=0)
+    await trio.sleep(1)
+    ours.ahead_ns += jump_s * 10**9
+    assert clock.now_ms() == started_ms + 4_000
+    await trio.sleep(1)
+    assert clock.now_ms() == started_ms + 5_000

@@ -15,6 +15,7 @@ from scripted_venue import (
     REST_URL,
     Asked,
     Reaction,
+    RecordingTape,
     ScriptedRest,
     answer,
     answer_upgrade,
@@ -37,7 +38,8 @@ from scripted_venue import (
 )
 from virtual_stage import DELAY, RTT, Stage, stage, virtually
 
-from bot.core.errors import BotError, NotSentError, RefusedError, UnknownOutcomeError
+from bot.core.errors import BotError, NotSentError, RefusedError, UnknownOutcomeError, retold
+from bot.core.tape import HIDDEN, Kind
 from bot.link.http import Answer, Http, HttpSettings
 from bot.link.pool import Lane
 from bot.paradex import rest
@@ -515,6 +517,26 @@ async def test_an_answer_is_classed_by_status_and_code(
 # Cancellation, and the end.
 
 
+@virtually
+async def test_a_request_whose_permit_ended_stays_here() -> None:
+    """It is asked for when the connection is open and the first byte is about to leave, on a warm one too."""
+    asked: list[float] = []
+
+    def refuse() -> None:
+        asked.append(trio.current_time() / RTT)
+        raise NotSentError("too late")
+
+    async with stage() as s, open_pool(s) as http:
+        venue = await opened_venue(s)
+        for _ in range(2):
+            async with http.reserve(Lane.ORDERS) as reservation:
+                with pytest.raises(NotSentError, match="too late"):
+                    await reservation.send(ORDER, refuse)
+            await housekeeping(http)
+        assert asked == [2, 2 + 3]
+        assert [request.method for request in venue.asked] == ["GET", "GET"]
+
+
 @LEFT_TO_THE_COLLECTOR
 @virtually
 async def test_a_cancelled_request_closes_its_connection_and_nothing_leaks() -> None:
@@ -575,30 +597,99 @@ async def test_the_end_of_the_pool_closes_every_connection(*, cancelled: bool) -
 
 @virtually
 async def test_the_tape_shows_requests_and_answers_and_no_secrets() -> None:
-    """Bodies are written down; headers never are, nor the answer to a login, whether it is a token or a refusal."""
-    tape: list[tuple[str, str]] = []
+    """Signatures and tokens never are written down, nor the answer to a login, whether it is a token or a refusal.
+
+    Each exchange has a number, which the answer tells; and each request says what it is made because of.
+    """
+    tape = RecordingTape()
     login = rest.auth(account="0x1", public_key="0x2", signature="[5,6]", timestamp_s=1, expiration_s=2)
-    async with stage() as s, open_pool(s, tape=lambda kind, text: tape.append((kind, text))) as http:
+    async with stage() as s, open_pool(s, tape=tape) as http:
         venue = await opened_venue(s)
         async with http.reserve(Lane.HOUSEKEEPING) as reservation:
             venue.reaction = answer(b'{"jwt_token": "eyJsecret"}')
-            await reservation.send(login)
+            assert (await reservation.send(login)).exchange == 1
             venue.reaction = answer(b'{"error": "NO", "message": "not eyJsecret"}', 400)
             with pytest.raises(RefusedError):
                 await reservation.send(login)
             venue.reaction = answer()
-            await reservation.send(attrs.evolve(ORDER, headers={"Authorization": "Bearer eyJsecret"}))
+            signed = attrs.evolve(
+                ORDER,
+                headers={"Authorization": "Bearer eyJsecret"},
+                body=b'{"size":"1","signature":"[5,6]"}',
+                secrets=("[5,6]",),
+                cause=17,
+            )
+            assert (await reservation.send(signed)).exchange == 3
         assert venue.asked[0].headers["paradex-starknet-signature"] == "[5,6]"
         assert venue.asked[2].headers["authorization"] == "Bearer eyJsecret"
         assert venue.asked[2].headers["content-type"] == "application/json"
-    assert tape == [
-        ("http>", "POST /auth/0x2 "),
-        ("http<", "200 [secret] /auth/0x2"),
-        ("http>", "POST /auth/0x2 "),
-        ("http<", "400 [secret] /auth/0x2"),
-        ("http>", 'POST /orders {"size":"1"}'),
-        ("http<", "200 {} /orders"),
+        assert venue.asked[2].body == signed.body
+    login_shown = {
+        "of": 0,
+        "lane": "housekeeping",
+        "method": "POST",
+        "path": "/auth/0x2",
+        "headers": {
+            "PARADEX-STARKNET-ACCOUNT": "0x1",
+            "PARADEX-STARKNET-SIGNATURE": HIDDEN,
+            "PARADEX-TIMESTAMP": "1",
+            "PARADEX-SIGNATURE-EXPIRATION": "2",
+        },
+    }
+    order_shown = {
+        "of": 17,
+        "lane": "housekeeping",
+        "method": "POST",
+        "path": "/orders",
+        "body": f'{{"size":"1","signature":"{HIDDEN}"}}',
+    }
+    cold, warm = {"reused": False, "elapsed_ns": 3 * RTT * 1e9}, {"reused": True, "elapsed_ns": RTT * 1e9}
+    assert [(each.ns / 1e9, str(each.kind), each.data) for each in tape.records] == [
+        (0, "http>", {"x": 1, **login_shown}),
+        (3 * RTT, "http<", {"x": 1, "status": 200, **cold, "body": HIDDEN}),
+        (3 * RTT, "http>", {"x": 2, **login_shown}),
+        (4 * RTT, "http<", {"x": 2, "status": 400, **warm, "body": HIDDEN}),
+        (4 * RTT, "http>", {"x": 3, **order_shown}),
+        (5 * RTT, "http<", {"x": 3, "status": 200, **warm, "body": "{}"}),
     ]
+
+
+@virtually
+async def test_the_tape_shows_how_a_request_failed() -> None:
+    """What the caller is told, a cancellation too, and an answer that is no text; and in which lane it was."""
+    tape = RecordingTape()
+    raised: list[BotError] = []
+    async with stage() as s, open_pool(s, TWO, tape=tape) as http:
+        s.link.refuse()
+        with pytest.raises(NotSentError) as caught:
+            await order(http)
+        raised.append(caught.value)
+        s.link.heal()
+        venue = await opened_venue(s)
+        venue.reaction = hang_up()
+        with pytest.raises(UnknownOutcomeError) as lost:
+            await housekeeping(http)
+        raised.append(lost.value)
+        venue.reaction = silence
+        with trio.move_on_after(5):
+            await housekeeping(http)
+        venue.reaction = answer(b"\xff{}")
+        with pytest.raises(UnknownOutcomeError):
+            await order(http)
+    requests = tape.told(Kind.REQUEST)
+    assert [(told["x"], told["lane"]) for _, told in requests] == [
+        (1, "orders"),
+        (2, "housekeeping"),
+        (3, "housekeeping"),
+        (4, "orders"),
+    ]
+    *failures, cancelled = tape.told(Kind.FAILURE)
+    assert cancelled == ("http!", {"x": 3, "failure": "cancelled"})
+    assert [told["x"] for _, told in failures] == [1, 2]
+    for (_, told), error in zip(failures, raised, strict=True):
+        assert (type(retold(told)), str(retold(told))) == (type(error), str(error))
+    [(_, answered)] = tape.told(Kind.ANSWER)
+    assert (answered["x"], answered["body"]) == (4, {"bytes": "ÿ{}"})
 
 
 class Recorder(trio.abc.SocketFactory):

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.core.tape import HIDDEN
 from bot.link.secrets import (
-    HIDDEN,
     AccountSettings,
     KeyUnavailableError,
     Redactor,
@@ -315,6 +315,8 @@ def test_tokens_and_signatures_are_hidden_without_being_registered(text: str) ->
         "[INIT] Paradex HTTP connection pool warmed up",
         "KeyJar greyJacket eyJ",
         "order 20261122-000001 filled 0.01 at 42000.5",
+        "INVALID_STARKNET_SIGNATURE: signature: verification failed",
+        "order 1800000001450776328310000008, signature_timestamp=1800000001400",
         "",
     ],
 )
@@ -323,6 +325,64 @@ def test_what_is_no_secret_stays(text: str) -> None:
     redactor = Redactor()
     redactor.register(Secret(KEY))
     assert redactor.redact(text) == text
+
+
+OPAQUE = "0a1B/2c3D+4e5F~6g7H=="
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"the token {OPAQUE} is late",
+        json.dumps({"error": OPAQUE}),
+        json.dumps({"error": OPAQUE}).replace("/", "\\/"),
+        json.dumps(json.dumps({"error": OPAQUE}).replace("=", "\\u003d")),
+        f"GET /v1/me?token={OPAQUE.replace('/', '%2F').replace('+', '%2b').replace('=', '%253D')}",
+    ],
+)
+def test_a_registered_token_is_hidden_in_every_spelling(text: str) -> None:
+    """As JSON, in any nesting, and URLs write it; no other token is as opaque."""
+    redactor = Redactor()
+    assert "4e5F" in redactor.redact(text)
+    redactor.register_token(Secret(OPAQUE))
+    assert HIDDEN in redactor.redact(text)
+    assert "4e5F" not in redactor.redact(text)
+    assert redactor.redact(f"{OPAQUE[:-3]}G==") == f"{OPAQUE[:-3]}G=="
+
+
+def test_only_the_last_tokens_are_remembered() -> None:
+    """The others have expired, or were refused; what a run remembers does not grow with its length. Keys stay."""
+    redactor = Redactor()
+    redactor.register(Secret(KEY))
+    tokens = [f"opaque-token-number-{number}" for number in range(1000)]
+    for token in tokens:
+        redactor.register_token(Secret(token))
+    assert [redactor.redact(token) for token in tokens] == tokens[:-4] + [HIDDEN] * 4
+    assert redactor.redact(KEY) == HIDDEN
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"signature {'7' * 75} is wrong",
+        '{"signature": "MEUCIQDx+/zN8pQ0123456789=="}',
+        f"signature: ['0x{'a7' * 31}', '0x1']",
+        '{"jwt_token":"0a1B2c3D4e5F6g7H8i9J"}',
+        "bearer='0a1B2c3D4e5F6g7H8i9J'",
+    ],
+)
+def test_what_is_called_a_signature_or_a_token_is_hidden(text: str) -> None:
+    """And a number as long as those that signatures are made of."""
+    assert HIDDEN in Redactor().redact(text)
+    assert not re.search("[0-9a-zA-Z]{10}", Redactor().redact(text).replace("signature", ""))
+
+
+def test_the_account_is_no_secret_in_the_log() -> None:
+    """It is registered for the journal: without 0x, padding and capitals, and not where there is none."""
+    redactor = Redactor()
+    redactor.register_account("0x00ABCDEF0123456789", "", "0x" + "0" * 40)
+    assert redactor.account == {b"abcdef0123456789"}
+    assert redactor.redact("0xabcdef0123456789") == "0xabcdef0123456789"
 
 
 @given(st.text())

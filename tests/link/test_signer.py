@@ -1,6 +1,7 @@
 """The signer signs what the venue verifies, and nothing shows its key."""
 
 import copy
+import hashlib
 import pickle
 import subprocess
 import sys
@@ -264,7 +265,20 @@ def test_the_first_and_the_last_key() -> None:
         open_signer(private_key=hex(key), chain_id=TESTNET, account=ACCOUNT) for key in (1, CURVE_ORDER - 1)
     )
     assert first.public_key == last.public_key
-    assert verify(from_hex(last.public_key), *attrs.astuple(last.sign_order(LIMIT)))
+    signature = last.sign_order(LIMIT)
+    assert verify(from_hex(last.public_key), signature.message_hash, signature.r, signature.s)
+
+
+def test_what_is_written_down_of_a_signature(signer: Signer) -> None:
+    """Its digest tells two signatures apart and shows neither; the hash of an order is that of its terms alone."""
+    subkey = open_signer(private_key="0x5eed", chain_id="PRIVATE_SN_PARACLEAR_MAINNET", account="0x1")
+    mine, again, its = signer.sign_order(LIMIT), signer.sign_order(LIMIT), subkey.sign_order(LIMIT)
+    assert mine.digest() == again.digest() == hashlib.sha256(mine.wire().encode()).hexdigest()[:32]
+    assert its.digest() != mine.digest()
+    assert mine.struct_hash == its.struct_hash is not None
+    assert its.message_hash != mine.message_hash
+    assert signer.sign_order(attrs.evolve(LIMIT, price=1)).struct_hash != mine.struct_hash
+    assert {each.struct_hash for each in all_messages(signer)} == {None, mine.struct_hash}
 
 
 def test_why_the_range_is_checked_here() -> None:

@@ -9,9 +9,11 @@ import pytest
 import trio
 import trio_websocket
 from scripted_venue import (
+    EPOCH_NS,
     WS_URL,
     Conversation,
     Handler,
+    RecordingTape,
     Script,
     ScriptedSockets,
     answer_upgrade,
@@ -29,8 +31,9 @@ from virtual_stage import DELAY, RTT, Stage, stage, virtually
 from wsproto.utilities import LocalProtocolError
 
 from bot.core.errors import NotSentError, StreamClosedError, leaves
-from bot.core.tape import Tape, no_tape
-from bot.link.websocket import OUTGOING, StreamSettings, WebSocket, open_websocket
+from bot.core.tape import HIDDEN, Kind, NoTape, Tape
+from bot.link.clock import TrioClock
+from bot.link.websocket import OUTGOING, Frame, StreamSettings, WebSocket, open_websocket
 from bot.simulation.pipe import Ending
 from bot.simulation.rehearsal import contexts
 
@@ -49,12 +52,26 @@ async def opened(
     url: str = WS_URL,
     tls: ssl.SSLContext | None = None,
     settings: StreamSettings | None = None,
-    tape: Tape = no_tape,
+    tape: Tape | None = None,
 ) -> AsyncGenerator[WebSocket]:
-    """The WebSocket under test, on the bot's host."""
+    """The WebSocket under test, on the bot's host; it is that of generation 7."""
     with s.network.on(s.bot):
-        async with open_websocket(url, tls or contexts()[1], settings or StreamSettings(), tape) as websocket:
+        async with open_websocket(
+            url,
+            tls or contexts()[1],
+            settings or StreamSettings(),
+            tape or NoTape(TrioClock(EPOCH_NS)),
+            generation=7,
+        ) as websocket:
             yield websocket
+
+
+def ended(tape: RecordingTape) -> dict[str, object]:
+    """The one record of the end, which is the last."""
+    [(_, end)] = tape.told(Kind.SOCKET_END)
+    assert tape.records[-1].kind is Kind.SOCKET_END
+    assert isinstance(end, dict)
+    return end
 
 
 async def scripted(s: Stage, script: Script) -> ScriptedSockets:
@@ -69,41 +86,60 @@ async def scripted(s: Stage, script: Script) -> ScriptedSockets:
 @virtually
 async def test_it_opens_in_three_round_trips_and_a_message_is_echoed_in_one() -> None:
     """TCP, TLS 1.3 and the upgrade; both ways go onto the tape; the end of the block closes the connection."""
-    tape: list[tuple[str, str]] = []
+    tape = RecordingTape()
     async with stage() as s:
         await scripted(s, echo)
-        async with opened(s, tape=lambda kind, text: tape.append((kind, text))) as websocket:
+        async with opened(s, tape=tape) as websocket:
             assert trio.current_time() == 3 * RTT
             await websocket.send("hello")
-            assert await websocket.receive() == "hello"
+            assert await websocket.receive() == Frame("hello", round(4 * RTT * 1e9))
             assert trio.current_time() == 4 * RTT
             await websocket.ping()
             assert trio.current_time() == 5 * RTT
         assert (trio.current_time(), open_connections(s)) == (5 * RTT, 0)
-    assert tape == [("ws>", "hello"), ("ws<", "hello")]
+    assert [(each.ns / 1e9, each.generation, str(each.kind), each.data) for each in tape.records] == [
+        (3 * RTT, 7, "ws+", {}),
+        (3 * RTT, 7, "ws>", "hello"),
+        (4 * RTT, 7, "ws<", "hello"),
+        (5 * RTT, 7, "ws!", {"code": 1006, "reason": "", "ours": False}),
+    ]
+
+
+@virtually
+async def test_a_secret_leaves_and_is_not_written_down() -> None:
+    """The venue gets the frame, the tape what is shown in its place; the next frame is shown as it is."""
+    tape = RecordingTape()
+    async with stage() as s:
+        await scripted(s, echo)
+        async with opened(s, tape=tape) as websocket:
+            await websocket.send("my name is eyJsecret", shown=f"my name is {HIDDEN}")
+            assert (await websocket.receive()).data == "my name is eyJsecret"
+            await websocket.send("good morning")
+            await websocket.receive()
+    assert tape.told(Kind.FRAME_OUT) == [("ws>", f"my name is {HIDDEN}"), ("ws>", "good morning")]
 
 
 @virtually
 async def test_without_tls_it_opens_in_two_round_trips() -> None:
-    """Also with a query, which reaches the venue; binary messages are written down in hexadecimal."""
-    seen: list[tuple[str, str]] = []
+    """Also with a query, which reaches the venue; binary messages are written down as what they are."""
+    asked: list[str] = []
+    tape = RecordingTape()
 
     async def greet(stream: trio.abc.Stream) -> None:
         async with stream, trio.open_nursery() as nursery:
             request = await trio_websocket.wrap_server_stream(nursery, stream)
-            seen.append(("path", request.path))
+            asked.append(request.path)
             connection = await request.accept()
-            await connection.send_message(b"\x30\x00")
+            await connection.send_message(b"\x30\x00\xff")
             await trio.sleep_forever()
 
     async with stage() as s:
         await serve_tcp(s, greet, 80)
-        async with opened(
-            s, url="ws://venue.test/v1?sbe=1", tape=lambda kind, text: seen.append((kind, text))
-        ) as websocket:
+        async with opened(s, url="ws://venue.test/v1?sbe=1", tape=tape) as websocket:
             assert trio.current_time() == 2 * RTT
-            assert await websocket.receive() == b"\x30\x00"
-    assert seen == [("path", "/v1?sbe=1"), ("ws<", "3000")]
+            assert (await websocket.receive()).data == b"\x30\x00\xff"
+    assert asked == ["/v1?sbe=1"]
+    assert tape.told(Kind.FRAME_IN) == [("ws<", {"bytes": "0\0ÿ"})]
 
 
 @pytest.mark.parametrize(
@@ -122,16 +158,21 @@ async def test_without_tls_it_opens_in_two_round_trips() -> None:
 async def test_no_connection_is_not_sent(
     fault: Callable[[Stage], None], url: str, tls: ssl.SSLContext | None, words: str, after: float
 ) -> None:
-    """NotSentError with the address and the cause in words, as soon as it is known, and nothing stays open."""
+    """NotSentError with the address and the cause in words, as soon as it is known, and nothing stays open.
+
+    All that the tape has of it is an end without a code.
+    """
+    tape = RecordingTape()
     async with stage() as s:
         await scripted(s, echo)
         await serve_tcp(s, mute, 81)
         s.network.names.set("other.test", "10.0.0.2")
         fault(s)
         with pytest.raises(NotSentError, match=f"{url}: .*({words})") as caught:
-            async with opened(s, url=url, tls=tls, settings=StreamSettings(connect_timeout=4)):
+            async with opened(s, url=url, tls=tls, settings=StreamSettings(connect_timeout=4), tape=tape):
                 pytest.fail("the block is never entered")
         assert caught.value.__cause__ is not None
+        assert (ended(tape)["code"], len(tape.records)) == (None, 1)
         assert (trio.current_time(), open_connections(s)) == (after, 0)
 
 
@@ -189,11 +230,13 @@ UPGRADE = b"upgrade: websocket\r\nconnection: upgrade\r\n"
 @virtually
 async def test_a_refused_or_broken_upgrade_is_not_sent(handshake: Handler, words: str, after: float) -> None:
     """NotSentError with the status in words; who leaves or says nothing is noticed at the deadline, exactly."""
+    tape = RecordingTape()
     async with stage() as s:
         await serve_tls(s, handshake, PORT)
         with pytest.raises(NotSentError, match=words):
-            async with opened(s, settings=StreamSettings(connect_timeout=4)):
+            async with opened(s, settings=StreamSettings(connect_timeout=4), tape=tape):
                 pytest.fail("the block is never entered")
+        assert (ended(tape)["code"], len(tape.records)) == (None, 1)
         assert (trio.current_time(), open_connections(s)) == (after, 0)
 
 
@@ -206,7 +249,8 @@ async def test_a_refused_or_broken_upgrade_is_not_sent(handshake: Handler, words
 )
 @virtually
 async def test_a_close_by_the_venue_is_told_with_code_and_reason(code: int, reason: str) -> None:
-    """By whoever receives, sends or pings, after everything that came before was received."""
+    """By whoever receives, sends or pings, after everything that came before was received; and by the tape."""
+    tape = RecordingTape()
 
     async def talk_and_leave(venue: Conversation) -> None:
         await venue.say("first")
@@ -215,8 +259,8 @@ async def test_a_close_by_the_venue_is_told_with_code_and_reason(code: int, reas
 
     async with stage() as s:
         await scripted(s, talk_and_leave)
-        async with opened(s) as websocket:
-            assert [await websocket.receive(), await websocket.receive()] == ["first", "second"]
+        async with opened(s, tape=tape) as websocket:
+            assert [(await websocket.receive()).data for _ in range(2)] == ["first", "second"]
             for _ in range(2):
                 with pytest.raises(StreamClosedError) as caught:
                     await websocket.receive()
@@ -229,6 +273,7 @@ async def test_a_close_by_the_venue_is_told_with_code_and_reason(code: int, reas
                     await websocket.send("anybody?")
             assert (caught.value.code, caught.value.reason) == (code, reason)
         assert open_connections(s) == 0
+    assert ended(tape) == {"code": code, "reason": reason, "ours": False}
 
 
 @pytest.mark.parametrize("ending", Ending)
@@ -314,15 +359,17 @@ async def test_what_the_block_raises_passes_unchanged() -> None:
 @virtually
 async def test_close_says_1000_and_waits_for_the_venue_to_say_the_same() -> None:
     """One round trip; the venue sees a clean end. Closing again is no error."""
+    tape = RecordingTape()
     async with stage() as s:
         sockets = await scripted(s, echo)
-        async with opened(s) as websocket:
+        async with opened(s, tape=tape) as websocket:
             await websocket.close()
             assert trio.current_time() == 4 * RTT
             await websocket.close()
             assert (trio.current_time(), open_connections(s)) == (4 * RTT, 0)
         await trio.sleep(RTT)
         assert sockets.closes == [(1000, None)]
+    assert ended(tape) == {"code": 1000, "reason": "", "ours": True}
 
 
 @virtually
@@ -379,10 +426,15 @@ async def test_a_message_that_crosses_our_goodbye_does_no_harm() -> None:
 
 @virtually
 async def test_cancellation_at_any_step_leaves_nothing_open() -> None:
-    """From the look-up of the name to the goodbye: wherever a cancellation strikes, the connection is closed."""
+    """From the look-up of the name to the goodbye: wherever a cancellation strikes, the connection is closed.
+
+    And the tape has its end.
+    """
+
+    tape = RecordingTape()
 
     async def life(s: Stage) -> None:
-        async with opened(s) as websocket:
+        async with opened(s, tape=tape) as websocket:
             await websocket.send("hello")
             await websocket.receive()
             await websocket.ping()
@@ -395,6 +447,7 @@ async def test_cancellation_at_any_step_leaves_nothing_open() -> None:
             steps += 1
             cancelled = await cancelled_after(steps, partial(life, s))
             assert open_connections(s) == 0
+            assert len(tape.told(Kind.SOCKET_END)) == steps
             if not cancelled:
                 break
     assert steps > 100
@@ -422,7 +475,7 @@ async def test_a_burst_neither_loses_messages_nor_holds_up_pongs() -> None:
         async with opened(s) as websocket:
             await trio.sleep(20)
             assert pongs == [RTT] * 3
-            assert [await websocket.receive() for _ in range(4000)] == [str(n) for n in range(4000)]
+            assert [(await websocket.receive()).data for _ in range(4000)] == [str(n) for n in range(4000)]
             assert trio.current_time() == 3 * RTT + 20
 
 

@@ -150,7 +150,7 @@ def test_the_body_of_an_order() -> None:
 
 
 def test_a_login_is_kept_out_of_sight() -> None:
-    """The token's request says that its answer is secret, and no repr shows a signature."""
+    """The token's request says that its answer is secret, and neither repr nor tape shows a signature."""
     request = rest.auth(
         account="0x1",
         public_key="0x3",
@@ -165,10 +165,41 @@ def test_a_login_is_kept_out_of_sight() -> None:
         "PARADEX-TIMESTAMP": "1700000000",
         "PARADEX-SIGNATURE-EXPIRATION": "1700001800",
     }
-    assert request.secret
+    assert request.secret_answer
     assert "77" not in repr(request)
-    assert not any(other.secret for other in REQUESTS.values())
+    assert request.shown("[hidden]") == {
+        "method": "POST",
+        "path": "/auth/0x3",
+        "headers": {**request.headers, "PARADEX-STARKNET-SIGNATURE": "[hidden]"},
+    }
+    assert not any(other.secret_answer for other in REQUESTS.values())
     assert "eyJ" not in repr(Jwt(jwt_token="eyJ.abc.def"))
+
+
+@pytest.mark.parametrize("documented", REQUESTS)
+def test_what_is_shown_of_a_request(documented: str) -> None:
+    """Everything but the bearer and the signature, in whose place stands what the caller wants to stand there."""
+    request = attrs.evolve(
+        REQUESTS[documented], headers={**REQUESTS[documented].headers, "Authorization": "Bearer eyJsecret"}
+    )
+    shown = request.shown("[hidden]")
+    assert "eyJ" not in json.dumps(shown)
+    assert (shown["method"], shown["path"]) == (request.method, request.path)
+    headers = {name: value for name, value in request.headers.items() if name != "Authorization"}
+    signed_headers = {name: "[hidden]" for name in headers if name == "PARADEX-STARKNET-SIGNATURE"}
+    assert shown.get("headers", {}) == headers | signed_headers
+    body = None if request.body is None else json.loads(request.body)
+    if body and "signature" in body:
+        body["signature"] = "[hidden]"
+    assert (json.loads(shown["body"]) if "body" in shown else None) == body
+    assert ("headers" in shown, "body" in shown) == (bool(headers), request.body is not None)
+
+
+def test_what_is_signed_is_hidden() -> None:
+    """The two requests of `REQUESTS` that carry a signature."""
+    signed = {"POST /onboarding", "POST /orders"}
+    assert {name for name, each in REQUESTS.items() if each.secrets} == signed
+    assert {name for name, each in REQUESTS.items() if "[hidden]" in str(each.shown("[hidden]"))} == signed
 
 
 NAMES: list[Callable[[str], Request[Any]]] = [

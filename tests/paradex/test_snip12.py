@@ -155,6 +155,16 @@ def test_type_hashes_follow_from_their_types(starknet_hash: Any) -> None:
         assert struct.type_hash == starknet_hash.keccak256(struct.encoded.encode()) % 2**250
 
 
+def test_an_order_alone_and_the_message_that_carries_it(hasher: MessageHasher) -> None:
+    """The hash of an order is the same for every account on every chain, and its message is made of that."""
+    other = MessageHasher.for_account(pedersen_hash, chain_id="PRIVATE_SN_PARACLEAR_MAINNET", account=7)
+    struct = hasher.order_struct(LIMIT)
+    assert other.order_struct(LIMIT) == struct
+    for each in (hasher, other):
+        assert each.message(struct) == each.order(LIMIT)
+    assert other.order(LIMIT) != hasher.order(LIMIT)
+
+
 def test_how_many_hashes_a_message_costs() -> None:
     """What is constant is hashed once: then nine Pedersen hashes for an order, ten for a modification."""
     calls = 0

@@ -9,6 +9,7 @@ import trio
 from virtual_stage import virtually
 
 from bot.core.errors import RefusedError, SessionGoneError, UnknownOutcomeError
+from bot.core.tape import HIDDEN
 from bot.link.http import Http
 from bot.link.websocket import WebSocket
 from bot.paradex import rpc
@@ -79,14 +80,16 @@ async def test_others_may_report_that_the_token_is_refused() -> None:
 
 
 class Wire(WebSocket):
-    """A WebSocket that only remembers what was sent."""
+    """A WebSocket that only remembers what was sent, and what is shown of it."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.shown: list[str | None] = []
 
-    async def send(self, frame: str) -> None:
+    async def send(self, frame: str, *, shown: str | None = None) -> None:
         await trio.lowlevel.checkpoint()
         self.sent.append(frame)
+        self.shown.append(shown)
 
 
 @virtually
@@ -121,6 +124,19 @@ async def test_replies_find_their_requests_in_any_order() -> None:
     assert ended == ["three: 40300: no", "one: perhaps", "two"]
     for unknown in (2, 4, "1", 0):
         assert not stream.replied(rpc.Reply(unknown, None))
+
+
+@virtually
+async def test_a_secret_among_the_parameters_is_sent_and_not_shown() -> None:
+    """Everything else of the frame is; a call without a secret is shown as it is sent."""
+    wire = Wire()
+    stream = open_stream(wire)
+    with trio.move_on_after(1):
+        await stream.call("auth", {"bearer": "eyJsecret"}, secret="eyJsecret")
+    with trio.move_on_after(1):
+        await stream.call("subscribe", {"channel": "orders"})
+    assert json.loads(wire.sent[0])["params"] == {"bearer": "eyJsecret"}
+    assert wire.shown == [wire.sent[0].replace("eyJsecret", HIDDEN), None]
 
 
 @virtually

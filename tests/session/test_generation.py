@@ -1,6 +1,5 @@
 """Generations of the WebSocket: in what order they become ready, what they report, and everything they die of."""
 
-import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -14,6 +13,7 @@ from scripted_venue import (
     EPOCH_NS,
     WS_URL,
     Conversation,
+    RecordingTape,
     Script,
     ScriptedRest,
     ScriptedSockets,
@@ -35,6 +35,7 @@ from bot.core.errors import (
     UnknownOutcomeError,
     leaves,
 )
+from bot.core.tape import HIDDEN, Kind
 from bot.link.clock import TrioClock
 from bot.link.http import HttpSettings
 from bot.link.websocket import StreamSettings
@@ -61,8 +62,13 @@ def update(number: int, status: str = "OPEN") -> dict[str, Any]:
     return {"jsonrpc": "2.0", "method": "subscription", "params": params}
 
 
-def reported(number: int, *, generation: int = 1) -> OrderReported:
-    return OrderReported(generation, OrderReport(id=str(number), market=BTC, status="OPEN"))
+def report(number: int) -> OrderReport:
+    return OrderReport(id=str(number), market=BTC, status="OPEN")
+
+
+def reported(number: int, at: float, *, generation: int = 1) -> OrderReported:
+    """``at``: when its frame came."""
+    return OrderReported(generation, report(number), round(at * 1e9))
 
 
 async def establish(venue: Conversation) -> None:
@@ -87,7 +93,7 @@ class Play:
     keeper: TokenKeeper
     items: list[tuple[float, Item]]
     """What came into the ordered stream, and when."""
-    tape: list[tuple[float, str, str]]
+    tape: RecordingTape
     readiness: Readiness[Session] = attrs.field(factory=Readiness)
 
     async def run(self) -> None:
@@ -107,25 +113,15 @@ async def playing(
         rest, sockets = ScriptedRest(answer(b'{"results": []}')), ScriptedSockets(script)
         await serve_tls(s, rest.serve)
         await serve_tls(s, sockets.serve, 8443)
-        tape: list[tuple[float, str, str]] = []
-
-        def write(kind: str, message: str) -> None:
-            tape.append((trio.current_time(), kind, message))
-
-        inbox, stream = trio.open_memory_channel[Item](1000)
         items: list[tuple[float, Item]] = []
 
-        async def consume() -> None:
-            async for item in stream:
-                items.append((trio.current_time(), item))  # noqa: PERF401 - one by one is the point
+        def inbox(item: Item) -> None:
+            items.append((trio.current_time(), item))
 
         keeper = TokenKeeper(Token("eyJtoken", inf, 300))
         clock = TrioClock(EPOCH_NS)
-        async with (
-            open_pool(s, HttpSettings(connections=2), tape=write) as http,
-            trio.open_nursery() as nursery,
-        ):
-            nursery.start_soon(consume)
+        tape = RecordingTape(clock)
+        async with open_pool(s, HttpSettings(connections=2), tape=tape) as http:
             generations = Generations(
                 url=WS_URL,
                 tls=contexts()[1],
@@ -134,7 +130,7 @@ async def playing(
                 authed=open_authed_rest(http, keeper),
                 inbox=inbox,
                 clock=clock,
-                tape=write,
+                tape=tape,
                 wanted_ns=clock.monotonic_ns(),
             )
             yield Play(
@@ -146,7 +142,6 @@ async def playing(
                 items=items,
                 tape=tape,
             )
-            nursery.cancel_scope.cancel()
 
 
 E = TypeVar("E", bound=BotError)
@@ -166,9 +161,11 @@ async def death(play: Play, kind: type[E]) -> E:
 
 @virtually
 async def test_it_authenticates_subscribes_takes_stock_and_then_opens_the_session() -> None:
-    """In that order, each step after the reply to the one before; readiness comes last."""
+    """In that order, each step after the reply to the one before; readiness comes last. No token on the tape."""
+    bearers: list[str] = []
 
     async def agree(venue: Conversation) -> None:
+        bearers.append((await venue.agree())["params"]["bearer"])
         await venue.agree_for_ever()
 
     async with playing(agree, markets=(BTC, ETH)) as play, trio.open_nursery() as nursery:
@@ -177,20 +174,33 @@ async def test_it_authenticates_subscribes_takes_stock_and_then_opens_the_sessio
         session = await play.readiness.wait()
         await trio.testing.wait_all_tasks_blocked()
         ready = OPEN + 3 * RTT + 3 * RTT
-        assert [(at, message) for at, kind, message in play.tape if kind.endswith(">")] == [
-            (OPEN, '{"jsonrpc":"2.0","method":"auth","params":{"bearer":"eyJtoken"},"id":1}'),
+        asked = [
+            (each.ns / 1e9, each.generation, each.data)
+            for each in play.tape.records
+            if each.kind in {Kind.FRAME_OUT, Kind.REQUEST}
+        ]
+        assert asked == [
+            (OPEN, 1, f'{{"jsonrpc":"2.0","method":"auth","params":{{"bearer":"{HIDDEN}"}},"id":1}}'),
             (
                 OPEN + RTT,
+                1,
                 f'{{"jsonrpc":"2.0","method":"subscribe","params":{{"channel":"orders.{BTC}"}},"id":2}}',
             ),
             (
                 OPEN + 2 * RTT,
+                1,
                 f'{{"jsonrpc":"2.0","method":"subscribe","params":{{"channel":"orders.{ETH}"}},"id":3}}',
             ),
-            (OPEN + 3 * RTT, "GET /orders "),
+            (
+                OPEN + 3 * RTT,
+                0,
+                {"x": 1, "of": 0, "lane": "housekeeping", "method": "GET", "path": "/orders"},
+            ),
         ]
+        assert bearers == ["eyJtoken"]
+        assert "eyJ" not in str(play.tape.records)
         assert play.items == [
-            (ready, OpenOrdersListed(round((OPEN + 3 * RTT) * 1e9), (reported(7).report,))),
+            (ready, OpenOrdersListed(round((OPEN + 3 * RTT) * 1e9), (report(7),), 1)),
             (ready, SessionOpened(session)),
         ]
         assert play.readiness.reported == [(ready, session)]
@@ -220,11 +230,13 @@ async def test_reports_count_from_the_first_on_and_keep_their_order() -> None:
         nursery.start_soon(play.run)
         session = await play.readiness.wait()
         await trio.sleep(90)
-        assert [item for _, item in play.items] == [
-            *(reported(number) for number in (1, 2, 3, 4)),
-            OpenOrdersListed(round((OPEN + 2 * RTT) * 1e9), ()),
-            SessionOpened(session),
-            reported(5),
+        times = [OPEN, OPEN + RTT, OPEN + 2 * RTT, OPEN + 4 * RTT]
+        later = OPEN + 4 * RTT + 60
+        assert play.items == [
+            *((at, reported(number, at)) for number, at in enumerate(times, 1)),
+            (READY, OpenOrdersListed(round((OPEN + 2 * RTT) * 1e9), (), 1)),
+            (READY, SessionOpened(session)),
+            (later, reported(5, later)),
         ]
         nursery.cancel_scope.cancel()
 
@@ -232,9 +244,11 @@ async def test_reports_count_from_the_first_on_and_keep_their_order() -> None:
 @virtually
 async def test_a_supervised_stream_goes_on_with_the_next_generation() -> None:
     """Everything anew: socket, auth with the current token, subscriptions, list; the next number on each report."""
+    bearers: list[str] = []
 
     async def once(venue: Conversation) -> None:
-        await establish(venue)
+        bearers.append((await venue.agree())["params"]["bearer"])
+        await venue.agree()
         await venue.say(update(1))
         await trio.sleep(60)
         await venue.say(update(2))
@@ -250,12 +264,42 @@ async def test_a_supervised_stream_goes_on_with_the_next_generation() -> None:
         assert (opened.session.generation, opened.session is first, first.is_alive) == (2, False, False)
         tags = [item.generation for _, item in play.items if isinstance(item, OrderReported)]
         assert tags == [1, 1, 2]
-        bearers = [
-            json.loads(message)["params"]["bearer"] for _, _, message in play.tape if '"auth"' in message
-        ]
         assert bearers == ["eyJtoken", "eyJnext"]
+        assert {each.generation for each in play.tape.records if each.kind.startswith("ws")} == {1, 2}
         assert play.generations.ready_ms == READY * 1000
         assert len(play.sockets.closes) == 1
+        nursery.cancel_scope.cancel()
+
+
+@virtually
+async def test_every_attempt_has_a_number_and_those_that_became_ready_are_counted() -> None:
+    """An attempt that comes to nothing uses up its number: permits, reports and the tape never share one."""
+
+    async def talk(venue: Conversation) -> None:
+        await establish(venue)
+        await venue.say(update(1))
+        await trio.sleep_forever()
+
+    async with playing(talk) as play, trio.open_nursery() as nursery:
+        play.s.link.refuse()
+        await death(play, NotSentError)
+        assert (play.generations.attempts, play.generations.count) == (1, 0)
+        play.s.link.heal()
+        play.rest.reaction = answer(b"", 500)
+        await death(play, UnknownOutcomeError)
+        assert (play.generations.attempts, play.generations.count) == (2, 0)
+        play.rest.reaction = answer(b'{"results": []}')
+        nursery.start_soon(play.run)
+        session = await play.readiness.wait()
+        assert (play.generations.attempts, play.generations.count, session.generation) == (3, 1, 3)
+        await trio.sleep(60)
+        assert [item.generation for _, item in play.items if isinstance(item, OrderReported)] == [2, 3]
+        ends = (Kind.SOCKET_OPEN, Kind.SOCKET_END)
+        assert [
+            (each.generation, str(each.kind), each.data.get("code"))
+            for each in play.tape.records
+            if each.kind in ends
+        ] == [(1, "ws!", None), (2, "ws+", None), (2, "ws!", 1006), (3, "ws+", None)]
         nursery.cancel_scope.cancel()
 
 
@@ -469,7 +513,8 @@ async def test_a_few_unreadable_frames_are_set_aside(pause: float, count: int) -
     async with playing(babble(pause, count)) as play, trio.open_nursery() as nursery:
         nursery.start_soon(play.run)
         await trio.sleep(60 + pause * count)
-        assert play.items[-1][1] == reported(1)
+        at, item = play.items[-1]
+        assert item == reported(1, at)
         nursery.cancel_scope.cancel()
 
 
@@ -559,12 +604,30 @@ async def test_a_cancelled_generation_leaves_nothing() -> None:
         assert open_connections(play.s) == 1
 
 
+@pytest.mark.parametrize("kind", [OpenOrdersListed, SessionOpened, OrderReported, SessionLost])
 @virtually
-async def test_an_order_manager_that_is_gone_is_not_taken_for_a_failed_connection() -> None:
-    """What ends the program is not tried again."""
-    async with playing(live) as play:
-        inbox, stream = trio.open_memory_channel[Item](1)
-        await stream.aclose()
-        play.generations.inbox = inbox
-        with pytest.RaisesGroup(trio.BrokenResourceError, flatten_subgroups=True):
-            await play.run()
+async def test_a_step_that_breaks_is_not_taken_for_a_failed_connection(kind: type[Item]) -> None:
+    """What ends the program is not tried again, whatever it looks like and whichever step it was."""
+
+    async def talk(venue: Conversation) -> None:
+        await establish(venue)
+        await trio.sleep(20)
+        await venue.say(update(1))
+        await trio.sleep(20)
+        await venue.connection.aclose(1012, "restart")
+
+    for error in (OSError("disk full"), trio.BrokenResourceError(), trio.TooSlowError(), ValueError()):
+        async with playing(talk) as play:
+
+            def inbox(item: Item, error: Exception = error) -> None:
+                if isinstance(item, kind):
+                    raise error
+
+            play.generations.inbox = inbox
+            with pytest.RaisesGroup(type(error), flatten_subgroups=True) as caught:
+                await supervise(
+                    "WebSocket", play.generations.run, NoJitter(), task_status=trio.TASK_STATUS_IGNORED
+                )
+            assert list(leaves(caught.value)) == [error]
+            assert play.generations.attempts == 1
+            assert play.generations.count == (kind in {OrderReported, SessionLost})

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot.core.fixed import SCALE, Fixed
 from bot.core.setting import setting
-from bot.link.secrets import HIDDEN
+from bot.core.tape import HIDDEN
 from bot.settings import FIELDS, SECTIONS, Loaded, Settings, load, require_live
 from bot.settings.fault import Fault, Origin, SettingsError
 from bot.settings.source import variable

@@ -11,12 +11,21 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from scripted_venue import RecordingTape
 from trading_stage import RECV_WINDOW_MS, SYMBOL, HandClock, make_order, report
 
-from bot.core.errors import NotSentError, RefusedError, RequestError, SessionGoneError, UnknownOutcomeError
+from bot.core.errors import (
+    NotSentError,
+    RefusedError,
+    RequestError,
+    SessionGoneError,
+    UnknownOutcomeError,
+    retold,
+)
 from bot.core.order import Order, State
+from bot.core.tape import HIDDEN, Kind
 from bot.link.clock import TrioClock, VenueClock
-from bot.link.http import Answer, Http, HttpConnection, Reservation
+from bot.link.http import Answer, Http, HttpConnection, Permit, Reservation
 from bot.link.pool import Lane
 from bot.link.signer import Signer, UnsignableError, open_signer
 from bot.paradex.answers import Bbo, EmptyAnswer, OrderPage, OrderReport, OrdersAnswer
@@ -30,6 +39,7 @@ from bot.trading.effects import Effect
 from bot.trading.executor import Executor, OrdersSettings, failure_of, or_failure
 from bot.trading.leftovers import cancel_leftovers
 from bot.trading.reconcile import INTERVAL, reconcile
+from bot.trading.transcript import of_item
 
 T = TypeVar("T")
 
@@ -49,6 +59,9 @@ class FakeHttp(Http):
     venue: Venue
     sent: list[tuple[float, str, str]] = attrs.field(factory=list)
     requests: list[Request[Any]] = attrs.field(factory=list)
+    opening: float = 0.0
+    """How long it takes to open a connection, which is done for each request then."""
+
     turn: trio.Semaphore = attrs.field(factory=lambda: trio.Semaphore(1))
 
     @asynccontextmanager
@@ -60,13 +73,18 @@ class FakeHttp(Http):
         async with self.turn:
             yield held
 
-    async def send(self, connection: HttpConnection, lane: Lane, request: Request[T]) -> Answer[T]:
+    async def send(
+        self, connection: HttpConnection, lane: Lane, request: Request[T], permit: Permit
+    ) -> Answer[T]:
         del connection, lane
+        if self.opening:
+            await trio.sleep(self.opening)
+        permit()
         self.sent.append((trio.current_time(), request.method, request.path))
         self.requests.append(request)
         value = await self.venue(request)
         assert isinstance(value, request.answer)
-        return Answer(value=value, reused=True, elapsed_ns=50)
+        return Answer(value=value, reused=True, elapsed_ns=50, exchange=len(self.sent))
 
 
 def answering(value: object) -> Venue:
@@ -77,6 +95,19 @@ def answering(value: object) -> Venue:
         return value
 
     return venue
+
+
+async def agreeable(request: Request[Any]) -> object:
+    """A venue that takes everything, and then has nothing of it."""
+    await trio.lowlevel.checkpoint()
+    answers = [
+        report("NEW"),
+        EmptyAnswer(),
+        OrdersAnswer(results=[]),
+        OrderPage(results=[]),
+        Bbo(market=SYMBOL),
+    ]
+    return next(answer for answer in answers if isinstance(answer, request.answer))
 
 
 def open_rest(venue: Venue, *, expires_at: float = math.inf) -> tuple[AuthedRest, FakeHttp]:
@@ -91,27 +122,28 @@ SIGNER = open_signer(
 
 @attrs.define
 class Stage:
-    """An executor that runs, and what it reports."""
+    """An executor, and what it reports."""
 
-    effects: trio.MemorySendChannel[Effect]
-    items: trio.MemoryReceiveChannel[Item]
+    executor: Executor
+    items: list[tuple[float, Item]]
+    """And when."""
+
     http: FakeHttp
     stop: Stop
     clock: HandClock
+    tape: RecordingTape
+    alarms: list[str]
 
-    async def result(self, effect: Effect) -> list[Item]:
+    async def result(self, effect: Effect, cause: int = 17) -> list[Item]:
         """Everything that is reported of ``effect``, once nothing more moves."""
-        await self.effects.send(effect)
+        self.executor.carry_out(effect, cause)
         await trio.testing.wait_all_tasks_blocked()
         return self.reported()
 
     def reported(self) -> list[Item]:
-        items = []
-        while True:
-            try:
-                items.append(self.items.receive_nowait())
-            except trio.WouldBlock:
-                return items
+        items = [item for _, item in self.items]
+        self.items.clear()
+        return items
 
 
 @asynccontextmanager
@@ -119,22 +151,29 @@ async def open_stage(
     venue: Venue, *, signer: Signer = SIGNER, expires_at: float = math.inf
 ) -> AsyncIterator[Stage]:
     authed, http = open_rest(venue, expires_at=expires_at)
-    decided, effects = trio.open_memory_channel[Effect](10)
-    inbox, items = trio.open_memory_channel[Item](10)
+    items, alarms = list[tuple[float, Item]](), list[str]()
     clock, stop = HandClock(), Stop()
-    executor = Executor(
-        effects=effects,
-        inbox=inbox,
-        authed=authed,
-        signer=signer,
-        settings=OrdersSettings(recv_window=RECV_WINDOW_MS),
-        clock=clock,
-        venue_clock=VenueClock(clock, offset_ns=7_000_000),
-        stop=stop,
-    )
+    tape = RecordingTape(clock)
+
+    def inbox(item: Item) -> None:
+        line = of_item(item)
+        tape.write(line.kind, line.data, generation=line.generation)
+        items.append((trio.current_time(), item))
+
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(executor.run)  # noqa: ASYNC113 - effects that come before wait for it
-        yield Stage(decided, items, http, stop, clock)
+        executor = Executor(
+            nursery=nursery,
+            inbox=inbox,
+            tape=tape,
+            alarm=alarms.append,
+            authed=authed,
+            signer=signer,
+            settings=OrdersSettings(recv_window=RECV_WINDOW_MS),
+            clock=clock,
+            venue_clock=VenueClock(clock, offset_ns=7_000_000),
+            stop=stop,
+        )
+        yield Stage(executor, items, http, stop, clock, tape, alarms)
         nursery.cancel_scope.cancel()
 
 
@@ -155,7 +194,7 @@ async def test_an_order_is_signed_and_sent_once() -> None:
     timestamp = stage.clock.wall_ns() // 1_000_000 + 7
     assert items == [
         fx.SendStarted("run-1", timestamp, 2_000_000_000, 0),
-        fx.SendEnded(client_id="run-1", result=report("NEW"), reused=True, request_ns=50),
+        fx.SendEnded(client_id="run-1", result=report("NEW"), reused=True, request_ns=50, exchange=1),
     ]
     (request,) = stage.http.requests
     assert (request.method, request.path) == ("POST", "/orders")
@@ -173,17 +212,94 @@ async def test_an_order_is_signed_and_sent_once() -> None:
     assert body["signature"] == SIGNER.sign_order(terms).wire()
 
 
+async def test_the_intent_tells_what_leaves() -> None:
+    """The request as it is sent, the hashes and the digest of its signature, which itself is not written down."""
+    async with open_stage(answering(report("NEW"))) as stage:
+        start, _ = await stage.result(fx.PlaceOrder(make_order(), session()))
+    (request,) = stage.http.requests
+    body = json.loads(request.body or b"")
+    order = make_order()
+    signature = SIGNER.sign_order(
+        OrderTerms(
+            timestamp_ms=body["signature_timestamp"],
+            market=order.market,
+            side=order.side,
+            order_type=order.type,
+            size=order.size,
+            price=order.price,
+        )
+    )
+    assert body["signature"] == signature.wire()
+    assert isinstance(start, fx.SendStarted)
+    assert (start.struct_hash, start.message_hash) == (signature.struct_hash, signature.message_hash)
+    assert start.signature_digest == signature.digest()
+    assert start.request == request.shown(HIDDEN)
+    assert json.loads(start.request["body"]) == {**body, "signature": HIDDEN}
+    for number in (signature.r, signature.s):
+        assert str(number) not in str(stage.tape.records)
+
+
 async def test_the_start_is_reported_before_a_byte_leaves() -> None:
-    """Whatever the venue says of the order stands behind it in the stream."""
+    """Whatever the venue says of the order stands behind it in the stream; and by then it is in the file."""
     seen: list[Item] = []
 
     async def venue(_request: Request[Any]) -> object:
         seen.extend(stage.reported())
+        [intent] = stage.tape.records
+        assert intent.kind is Kind.INTENT
+        assert stage.tape.committed == intent.number
         return await answering(report("NEW"))(_request)
 
     async with open_stage(venue) as stage:
         await stage.result(fx.PlaceOrder(make_order(), session()))
     assert [type(item) for item in seen] == [fx.SendStarted]
+    assert len(stage.http.sent) == 1
+
+
+async def test_an_order_that_cannot_be_written_down_is_not_sent() -> None:
+    """It has begun, and no byte of it leaves; a person is called. When there is room again, orders go again."""
+    async with open_stage(answering(report("NEW"))) as stage:
+        stage.tape.is_disk_full = True
+        start, end = await stage.result(fx.PlaceOrder(make_order(), session()))
+        assert isinstance(start, fx.SendStarted)
+        assert reason_of(end) == "no space left on device"
+        assert stage.alarms == ["orders are not sent: no space left on device"]
+        assert stage.http.sent == []
+        stage.tape.is_disk_full = False
+        await stage.result(fx.PlaceOrder(make_order("run-2"), session()))
+        assert len(stage.http.sent) == len(stage.alarms) == 1
+
+
+async def test_everything_but_an_order_goes_without_being_written_down() -> None:
+    """Above all a cancel: what rests must go, journal or not."""
+    order = make_order(venue_id="v1")
+    async with open_stage(agreeable) as stage:
+        stage.tape.is_disk_full = True
+        assert await stage.result(fx.CancelOrder(order)) == [fx.CancelEnded("run-1", None)]
+        assert await stage.result(fx.LookUpOrder(order)) == [fx.LookedUp("run-1", None, (2, 3))]
+        assert await stage.result(fx.FetchBbo(SYMBOL)) == [fx.BboFetched(SYMBOL, Bbo(market=SYMBOL), 4)]
+        assert stage.alarms == []
+
+
+async def test_requests_name_their_cause() -> None:
+    """The number of the effect on the tape, on every request that is made because of it."""
+    order = make_order(venue_id="v1")
+    effects = (
+        fx.PlaceOrder(order, session()),
+        fx.CancelOrder(order),
+        fx.LookUpOrder(order),
+        fx.FetchBbo(SYMBOL),
+    )
+    async with open_stage(agreeable) as stage:
+        for cause, effect in enumerate(effects, 101):
+            await stage.result(effect, cause)
+    assert [(request.method, request.cause) for request in stage.http.requests] == [
+        ("POST", 101),
+        ("DELETE", 102),
+        ("GET", 103),
+        ("GET", 103),
+        ("GET", 104),
+    ]
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
@@ -197,6 +313,9 @@ async def test_failures_are_reported_as_they_are(failure: RequestError) -> None:
         assert await stage.result(fx.CancelOrder(order)) == [fx.CancelEnded("run-1", failure)]
         assert await stage.result(fx.LookUpOrder(order)) == [fx.LookedUp("run-1", failure)]
         assert await stage.result(fx.FetchBbo(SYMBOL)) == [fx.BboFetched(SYMBOL, failure)]
+        told = stage.tape.told(Kind.OUTCOME)
+    assert [type(retold(data)) for _, data in told] == [type(failure)] * 4
+    assert stage.alarms == []
     assert len(stage.http.sent) == 4
 
 
@@ -253,6 +372,29 @@ async def test_the_permit_is_looked_at_last(ending: str) -> None:
             await trio.testing.wait_all_tasks_blocked()
         (item,) = stage.reported()
         assert reason_of(item) in {"session 1 is gone", "the bot is stopping: SIGTERM"}
+    assert stage.http.sent == []
+
+
+@pytest.mark.parametrize("ending", ["session", "stop"])
+async def test_the_permit_is_looked_at_again_once_the_connection_is_open(
+    ending: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    """That may take seconds, in which the session dies or the stop is asked for: then not a byte leaves."""
+    del autojump_clock
+    async with open_stage(answering(report("NEW"))) as stage:
+        stage.http.opening = 3.0
+        with ExitStack() as life:
+            permit = life.enter_context(open_session(1))
+            stage.executor.carry_out(fx.PlaceOrder(make_order(), permit), 0)
+            await trio.sleep(1)
+            if ending == "session":
+                life.close()
+            else:
+                stage.stop.ask("SIGTERM")
+            await trio.sleep(3)
+        start, end = stage.reported()
+        assert isinstance(start, fx.SendStarted)
+        assert reason_of(end) in {"session 1 is gone", "the bot is stopping: SIGTERM"}
     assert stage.http.sent == []
 
 
@@ -316,7 +458,7 @@ async def test_look_ups(
         return OrdersAnswer(results=listed) if request.path == "/orders" else OrderPage(results=history)
 
     async with open_stage(venue) as stage:
-        assert await stage.result(fx.LookUpOrder(make_order())) == [fx.LookedUp("run-1", found)]
+        assert await stage.result(fx.LookUpOrder(make_order())) == [fx.LookedUp("run-1", found, (1, 2))]
     assert [path for _, _, path in stage.http.sent] == [
         "/orders",
         "/orders-history?client_id=run-1&market=BTC-USD-PERP",
@@ -327,20 +469,19 @@ async def test_quotes() -> None:
     """The venue's own words; the manager reads them."""
     bbo = Bbo(market=SYMBOL, bid="1", ask="2")
     async with open_stage(answering(bbo)) as stage:
-        assert await stage.result(fx.FetchBbo(SYMBOL)) == [fx.BboFetched(SYMBOL, bbo)]
+        assert await stage.result(fx.FetchBbo(SYMBOL)) == [fx.BboFetched(SYMBOL, bbo, 1)]
 
 
 async def test_timers(autojump_clock: trio.testing.MockClock) -> None:
     """Each fires at its time, and none holds up another."""
     del autojump_clock
-    fired: list[tuple[float, Item]] = []
     async with open_stage(answering(None)) as stage:
         for seconds in (2.5, 1, 0):
-            await stage.effects.send(fx.SetTimer(fx.Timer("strategy", str(seconds)), seconds))
-        for _ in range(3):
-            item = await stage.items.receive()
-            fired.append((trio.current_time(), item))
-    assert fired == [(seconds, fx.TimerFired(fx.Timer("strategy", str(seconds)))) for seconds in (0, 1, 2.5)]
+            stage.executor.carry_out(fx.SetTimer(fx.Timer("strategy", str(seconds)), seconds), 1)
+        await trio.sleep(60)
+    assert stage.items == [
+        (seconds, fx.TimerFired(fx.Timer("strategy", str(seconds)))) for seconds in (0, 1, 2.5)
+    ]
 
 
 async def test_a_slow_answer_holds_up_nothing_else() -> None:
@@ -397,20 +538,19 @@ async def test_the_reconciler_asks_from_time_to_time(autojump_clock: trio.testin
         return await answering(answers[len(http.sent) - 1])(_request)
 
     authed, http = open_rest(venue)
-    inbox, items = trio.open_memory_channel[Item](10)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(reconcile, authed, inbox, TrioClock(0), random.Random(5))
-        listed = [await items.receive() for _ in range(2)]
-        nursery.cancel_scope.cancel()
     rng, at, times = random.Random(5), 0.0, []
     for _ in answers:
         at += rng.uniform(*INTERVAL)
         times.append(at)
+    items: list[Item] = []
+    with trio.move_on_after(times[-1] + 1):
+        await reconcile(authed, items.append, TrioClock(0), random.Random(5))
     assert [at for at, _, _ in http.sent] == pytest.approx(times)
     assert {path for _, _, path in http.sent} == {"/orders"}
-    assert listed == [
-        OpenOrdersListed(round(http.sent[0][0] * 1e9), (OPEN,)),
-        OpenOrdersListed(round(http.sent[-1][0] * 1e9), ()),
+    first, *_, last = http.sent
+    assert items == [
+        OpenOrdersListed(round(first[0] * 1e9), (OPEN,), 1),
+        OpenOrdersListed(round(last[0] * 1e9), (), len(answers)),
     ]
     assert INTERVAL == (30, 60)
 
@@ -420,25 +560,36 @@ async def test_the_reconciler_asks_from_time_to_time(autojump_clock: trio.testin
 
 @attrs.define
 class LastVenue:
-    """A venue of orders that rest, some of which resist."""
+    """A venue of orders that rest, some of which resist, and some of which are still on their way to it."""
 
     resting: set[str]
     deaf: dict[str, list[RequestError]] = attrs.field(factory=dict)
     """By client id: the failures with which the next cancels of it end."""
 
-    failing_lists: int = 0
+    failing_looks: int = 0
+    arriving: dict[str, float] = attrs.field(factory=dict)
+    """By client id: when it begins to rest, in trio time."""
+
+    closed: set[str] = attrs.field(factory=set)
 
     async def __call__(self, request: Request[Any]) -> object:
         await trio.lowlevel.checkpoint()
+        for client_id, time in [*self.arriving.items()]:
+            if time <= trio.current_time():
+                del self.arriving[client_id]
+                self.resting.add(client_id)
+        client_id = request.path.split("client_id")[-1].strip("=/").partition("?")[0].partition("&")[0]
         if request.method == "GET":
-            if self.failing_lists:
-                self.failing_lists -= 1
-                raise UnknownOutcomeError("no list")
-            return OrdersAnswer(results=[report("OPEN", each) for each in sorted(self.resting)])
-        client_id = request.path.split("/")[-1].partition("?")[0]
+            if self.failing_looks:
+                self.failing_looks -= 1
+                raise UnknownOutcomeError("no history")
+            return OrderPage(results=[report("CLOSED", client_id)] if client_id in self.closed else [])
         if self.deaf.get(client_id):
             raise self.deaf[client_id].pop(0)
+        if client_id not in self.resting:
+            raise RefusedError(404, "ORDER_ID_NOT_FOUND", "no such order")
         self.resting.discard(client_id)
+        self.closed.add(client_id)
         return EmptyAnswer()
 
 
@@ -449,18 +600,42 @@ def leftovers(*client_ids: str) -> list[Order]:
 async def test_nothing_left_nothing_asked() -> None:
     """The usual end."""
     authed, http = open_rest(LastVenue(set()))
-    assert await cancel_leftovers(authed, []) == []
+    await cancel_leftovers(authed, [])
     assert http.sent == []
 
 
 async def test_leftovers_are_cancelled(autojump_clock: trio.testing.MockClock) -> None:
-    """Ours and only ours, by client id, until the list has none of them; failures of the list are survived."""
+    """Ours and only ours, until the history tells of their end; failures of the history are survived."""
     del autojump_clock
-    venue = LastVenue({"run-1", "run-2", "theirs"}, {"run-2": list(FAILURES)}, failing_lists=2)
+    venue = LastVenue({"run-1", "run-2", "theirs"}, {"run-2": list(FAILURES)}, failing_looks=2)
     authed, http = open_rest(venue)
-    assert await cancel_leftovers(authed, leftovers("run-1", "run-2")) == []
+    left = leftovers("run-1", "run-2")
+    await cancel_leftovers(authed, left)
+    assert left == []
     assert venue.resting == {"theirs"}
     assert not any("theirs" in path for _, _, path in http.sent)
+
+
+async def test_a_leftover_that_arrives_after_its_cancel(autojump_clock: trio.testing.MockClock) -> None:
+    """A request that was cut short may still be under way: that the venue does not know the order is no end of it."""
+    del autojump_clock
+    venue = LastVenue(set(), arriving={"run-1": 0.9})
+    authed, _ = open_rest(venue)
+    left = leftovers("run-1")
+    await cancel_leftovers(authed, left)
+    assert left == []
+    assert venue.closed == {"run-1"}
+
+
+async def test_leftovers_that_nobody_knows_stay(autojump_clock: trio.testing.MockClock) -> None:
+    """Whoever gives up waiting finds in the list what is not known to be over."""
+    del autojump_clock
+    venue = LastVenue({"run-2"}, arriving={"run-1": math.inf})
+    authed, _ = open_rest(venue)
+    left = leftovers("run-1", "run-2")
+    with trio.move_on_after(2):
+        await cancel_leftovers(authed, left)
+    assert left == leftovers("run-1")
 
 
 async def test_one_that_resists_shields_no_other(autojump_clock: trio.testing.MockClock) -> None:

@@ -30,12 +30,12 @@ class Book:
     changes: list[Order]
 
     def send(self, client_id: str = ID) -> None:
-        self.ledger.sending(client_id, sent_ns=self.clock.now_ns, sign_ns=MS, last_acceptable_ms=1)
+        self.ledger.sending(client_id, sent_ns=self.clock.now_ns, sign_ns=MS, last_acceptable_ns=1)
 
     def report(self, what: OrderReport, *, on_channel: bool = True) -> None:
         order = self.ledger.find(what)
         assert order is not None
-        self.ledger.update(order, what, on_channel=on_channel)
+        self.ledger.update(order, what, channel_ns=self.clock.now_ns if on_channel else None)
 
     @property
     def order(self) -> Order:
@@ -44,7 +44,7 @@ class Book:
 
 def open_book() -> Book:
     clock, alarms, changes = HandClock(), list[str](), list[Order]()
-    return Book(Ledger(RUN, clock, alarms.append, changes.append), clock, alarms, changes)
+    return Book(Ledger(RUN, alarms.append, changes.append), clock, alarms, changes)
 
 
 def sent_book() -> Book:
@@ -73,7 +73,7 @@ def lines() -> Iterator[list[str]]:
 def test_the_way_of_an_order(lines: list[str]) -> None:
     """Sent, answered, confirmed, closed: states, stamps, counts, latencies and the lines that people look for."""
     book = sent_book()
-    assert (book.order.state, book.order.sent_ns, book.order.last_acceptable_ms) == (State.SENT, 0, 1)
+    assert (book.order.state, book.order.sent_ns, book.order.last_acceptable_ns) == (State.SENT, 0, 1)
     book.ledger.answered(ID, report("NEW"), reused=True, request_ns=54_321_000)
     book.clock.pass_seconds(0.060)
     book.report(report("OPEN", remaining="0.01"))

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 from trading_stage import (
-    EPOCH_MS,
     MARKET,
     PRICE,
     RECV_WINDOW_MS,
@@ -14,6 +13,7 @@ from trading_stage import (
     Recorder,
     cancel_ended,
     ended,
+    listed,
     looked_up,
     on_channel,
     open_desk,
@@ -22,6 +22,7 @@ from trading_stage import (
 )
 
 from bot.core.errors import (
+    FatalError,
     InvalidOrderError,
     NotSentError,
     RefusedError,
@@ -33,13 +34,16 @@ from bot.core.errors import (
 from bot.core.fixed import parse
 from bot.core.order import OrderType, Side, State
 from bot.paradex.answers import Bbo
-from bot.session.inbox import Item, OpenOrdersListed
+from bot.session.capabilities import open_session
+from bot.session.inbox import Item, SessionOpened
 from bot.trading.effects import (
     BboFetched,
     CancelOrder,
     Effect,
     FetchBbo,
+    GiveUp,
     LookUpOrder,
+    OrderMoved,
     PlaceOrder,
     SetTimer,
     StopAsked,
@@ -47,7 +51,7 @@ from bot.trading.effects import (
     TimerFired,
 )
 from bot.trading.ledger import OrderCounts
-from bot.trading.manager import CANCEL_AGAIN_S, CLOCK_MARGIN_MS, LOOK_AGAIN_S
+from bot.trading.manager import CANCEL_AGAIN_S, CLOCK_MARGIN_NS, LOOK_AGAIN_S
 from bot.trading.strategy import (
     Event,
     OrderChanged,
@@ -60,6 +64,9 @@ from bot.trading.strategy import (
 from bot.trading.trader import Trader
 
 ID = "run-1"
+WINDOW_NS = RECV_WINDOW_MS * 1_000_000 + CLOCK_MARGIN_NS
+"""From the first byte of an order to the last moment at which the venue can accept it."""
+
 LOST = UnknownOutcomeError("ReadError")
 GONE = RefusedError(404, "CLIENT_ORDER_ID_NOT_FOUND", "no such order")
 LOOK_TIMER = Timer("look up", ID)
@@ -207,9 +214,13 @@ def test_what_a_trader_may_ask() -> None:
 
 
 def test_the_bound_of_acceptance() -> None:
-    """Signature time, recv_window and margin: after that the venue cannot take the order any more."""
-    desk = sent_desk()
-    assert desk.order().last_acceptable_ms == EPOCH_MS + RECV_WINDOW_MS + CLOCK_MARGIN_MS
+    """From the first byte recv_window and margin: after that the venue cannot take the order any more."""
+    desk = placed_desk()
+    desk.clock.pass_seconds(7)
+    start = started(desk.clock)
+    desk.clock.pass_seconds(2)  # when the step is taken does not matter
+    desk.step(start)
+    assert desk.order().last_acceptable_ns == 7 * 10**9 + WINDOW_NS
     assert desk.manager.ledger.counts == OrderCounts(placed=1)
 
 
@@ -274,15 +285,15 @@ def test_absent_twice_after_the_bound() -> None:
     """NEVER_ACCEPTED is a fact: not found by two look-ups asked at least 1 s apart after the last moment at
     which the venue could accept the order, and never earlier."""
     desk = unknown_desk()
-    bound_s = (RECV_WINDOW_MS + CLOCK_MARGIN_MS) / 1000
-    for asked_at in (1.0, bound_s - 0.5, bound_s, bound_s + 0.001, bound_s + 0.999):
+    second = 10**9
+    for asked_ns in (second, WINDOW_NS - second, WINDOW_NS, WINDOW_NS + 1, WINDOW_NS + second):
         assert desk.step(looked_up(None)) == LOOK_AGAIN
-        desk.clock.now_ns = round(asked_at * 1e9)
+        desk.clock.now_ns = asked_ns
         assert desk.step(TimerFired(LOOK_TIMER)) == [LookUpOrder(desk.order())]
         desk.clock.pass_seconds(3)  # however long the answer is under way
         assert desk.state() is State.UNKNOWN
     assert desk.step(looked_up(None)) == LOOK_AGAIN
-    desk.clock.now_ns = round((bound_s + 1.001) * 1e9)
+    desk.clock.now_ns = WINDOW_NS + 1 + second
     assert desk.step(TimerFired(LOOK_TIMER)) == [LookUpOrder(desk.order())]
     assert desk.step(looked_up(None)) == []
     assert desk.state() is State.NEVER_ACCEPTED
@@ -315,8 +326,8 @@ def test_one_question_at_a_time() -> None:
     """Lists, timers and failed cancels that want to know while a look-up is under way ask once more when it
     comes back, whatever it says: it may be older than the doubt."""
     desk = unknown_desk()
-    listed = OpenOrdersListed(desk.clock.now_ns + 1, ())
-    assert desk.step(listed, TimerFired(LOOK_TIMER), listed) == []
+    nothing = listed(desk.clock.now_ns + 1)
+    assert desk.step(nothing, TimerFired(LOOK_TIMER), nothing) == []
     assert desk.cancel(ID) == [CancelOrder(desk.order())]
     assert desk.step(cancel_ended(GONE)) == []
     for answer, effects in (
@@ -324,9 +335,9 @@ def test_one_question_at_a_time() -> None:
         (looked_up(LOST), [SetTimer]),
     ):
         assert kinds(desk.step(answer)) == effects
-    assert kinds(desk.step(listed, listed)) == [LookUpOrder]
+    assert kinds(desk.step(nothing, nothing)) == [LookUpOrder]
     assert kinds(desk.step(looked_up(report("NEW")))) == [CancelOrder, SetTimer, LookUpOrder]
-    desk.step(listed, on_channel("CLOSED"))
+    desk.step(nothing, on_channel("CLOSED"))
     assert desk.step(looked_up(report("NEW"))) == []
 
 
@@ -342,23 +353,23 @@ def test_the_list_of_open_orders() -> None:
     """It reports what is in it; what it lacks is looked up if it was sent before the list was asked for."""
     desk = open_order_desk()
     resting = desk.order()
-    asked_at_the_same_time = OpenOrdersListed(desk.clock.now_ns, ())
+    asked_at_the_same_time = listed(desk.clock.now_ns)
     assert desk.step(asked_at_the_same_time) == []
-    asked_later = OpenOrdersListed(desk.clock.now_ns + 1, ())
+    asked_later = listed(desk.clock.now_ns + 1)
     assert desk.step(asked_later) == [LookUpOrder(resting)]
     desk.step(looked_up(report("OPEN")))
-    listed = OpenOrdersListed(desk.clock.now_ns + 1, (report("OPEN", remaining="0.004"),))
-    assert desk.step(listed) == []
+    with_less = listed(desk.clock.now_ns + 1, report("OPEN", remaining="0.004"))
+    assert desk.step(with_less) == []
     assert desk.order().remaining == parse("0.004")
     desk.step(on_channel("CLOSED"))
-    assert desk.step(asked_later, listed) == []
+    assert desk.step(asked_later, with_less) == []
     assert desk.state() is State.CLOSED
 
 
 @pytest.mark.parametrize("desk", [placed_desk, sent_desk])
 def test_the_list_says_nothing_of_what_is_on_its_way(desk: Callable[[], Desk]) -> None:
     """An order that has not arrived yet is not missing."""
-    assert desk().step(OpenOrdersListed(10**18, ())) == []
+    assert desk().step(listed(10**18)) == []
 
 
 # Cancelling.
@@ -535,6 +546,7 @@ def test_what_a_strategy_hears() -> None:
         (State.OPEN, SIZE),
         (State.OPEN, parse("0.004")),
     ]
+    assert desk.moves == changes
     assert [event for event in strategy.events if not isinstance(event, OrderChanged)] == [
         TradingOpened(1),
         TradingPaused(),
@@ -576,6 +588,40 @@ def test_a_strategy_may_cancel_while_it_is_told() -> None:
     assert kinds(desk.step(on_channel("OPEN"))) == [CancelOrder]
 
 
+def test_every_change_of_an_order_is_told_before_what_it_leads_to() -> None:
+    """To what the strategy does, and to what is done without it while the bot stops; no change is not told."""
+
+    def cancel_when_open(event: Event, trader: Trader) -> None:
+        if isinstance(event, OrderChanged) and event.order.state is State.OPEN:
+            trader.cancel(event.order.client_id)
+
+    for strategy, stops in ((Recorder(reaction=cancel_when_open), False), (Recorder(), True)):
+        desk = open_desk(strategy)
+        desk.place()
+        desk.step(started(desk.clock))
+        if stops:
+            stopped(desk)
+        moved, cancel = desk.manager.step(on_channel("OPEN"), desk.clock.now_ns)
+        assert isinstance(moved, OrderMoved)
+        assert (moved.order.state, moved.order.cancelling) == (State.OPEN, stops)
+        assert cancel == CancelOrder(desk.order())
+        assert desk.manager.step(on_channel("OPEN"), desk.clock.now_ns) == []
+
+
+def test_a_strategy_that_cannot_go_on() -> None:
+    """Its FatalError is a wish to stop, in order, and no end of the step: what was decided before is done."""
+
+    def give_up(event: Event, trader: Trader) -> None:
+        if isinstance(event, TradingOpened):
+            trader.ask_quote(SYMBOL)
+            raise FatalError("no size fits")
+
+    desk = open_desk(Recorder(reaction=give_up), session=False)
+    with open_session(1) as session:
+        assert desk.manager.step(SessionOpened(session), 0) == [FetchBbo(SYMBOL), GiveUp("no size fits")]
+        assert desk.place().client_id == ID
+
+
 # What is not ours, not known, or not possible.
 
 
@@ -586,7 +632,7 @@ def test_orders_of_others_are_left_alone() -> None:
         report("OPEN", client_id, venue_id=f"v{client_id}") for client_id in ("theirs", None, "run-999")
     ]
     for each in foreign:
-        assert desk.step(OpenOrdersListed(1, tuple(foreign)), on_channel("OPEN", each.client_id)) == []
+        assert desk.step(listed(1, *foreign), on_channel("OPEN", each.client_id)) == []
     assert stopped(desk) == []
     assert desk.manager.settled.is_set()
     assert (desk.alarms, desk.manager.ledger.counts) == ([], OrderCounts())
@@ -598,7 +644,7 @@ def test_late_reports_of_a_closed_order() -> None:
     desk.step(on_channel("CLOSED", remaining="0.01"))
     over = desk.order()
     for status in ("NEW", "OPEN", "UNTRIGGERED", "CLOSED"):
-        assert desk.step(on_channel(status, remaining="0.01"), OpenOrdersListed(1, (report(status),))) == []
+        assert desk.step(on_channel(status, remaining="0.01"), listed(1, report(status))) == []
     assert desk.order() == over
     assert desk.manager.ledger.counts == OrderCounts(placed=1, confirmed=1, closed=1)
     assert desk.alarms == []

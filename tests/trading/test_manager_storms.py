@@ -21,6 +21,7 @@ from trading_stage import (
     Recorder,
     cancel_ended,
     ended,
+    listed,
     looked_up,
     open_desk,
     report,
@@ -31,7 +32,7 @@ from bot.core.errors import NotSentError, RefusedError, SessionGoneError, Unknow
 from bot.core.fixed import render
 from bot.core.order import TERMINAL, Order, Side, State
 from bot.paradex.answers import Bbo, OrderReport
-from bot.session.inbox import Item, OpenOrdersListed, OrderReported
+from bot.session.inbox import Item, OrderReported
 from bot.trading.effects import (
     BboFetched,
     CancelEnded,
@@ -226,7 +227,7 @@ class Storm:
                 lost, twice = self.fails(), self.fails()
                 delivered = self.reports[index] if twice else self.reports.pop(index)
                 if not lost:
-                    self.step(OrderReported(1, delivered))
+                    self.step(OrderReported(1, delivered, self.desk.clock.now_ns))
             case 5 if self.venue:
                 client_id = list(self.venue)[self.chance(len(self.venue))]
                 if self.venue[client_id].status != "CLOSED":
@@ -266,10 +267,10 @@ class Storm:
         self.list_open_orders()
 
     def list_open_orders(self) -> None:
-        listed = [
+        resting = [
             self.report_of(client_id) for client_id, truth in self.venue.items() if truth.status != "CLOSED"
         ]
-        self.step(OpenOrdersListed(self.desk.clock.now_ns, tuple(listed)))
+        self.step(listed(self.desk.clock.now_ns, *resting))
 
     # What must hold.
 
@@ -308,7 +309,7 @@ class Storm:
                 self.go_on(index)
             for said in self.reports[:]:
                 self.reports.remove(said)
-                self.step(OrderReported(1, said))
+                self.step(OrderReported(1, said, self.desk.clock.now_ns))
             for client_id, truth in self.venue.items():
                 if truth.status == "NEW":
                     truth.status = "OPEN"

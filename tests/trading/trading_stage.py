@@ -9,11 +9,20 @@ from bot.core.errors import RequestError
 from bot.core.fixed import parse
 from bot.core.market import Market
 from bot.core.order import Instruction, Order, OrderType, Side, State
-from bot.link.clock import VenueClock
 from bot.paradex.answers import OrderReport
 from bot.session.capabilities import open_session
-from bot.session.inbox import Item, OrderReported, SessionLost, SessionOpened
-from bot.trading.effects import CancelEnded, Effect, LookedUp, PlaceOrder, SendEnded, SendStarted
+from bot.session.inbox import Item, OpenOrdersListed, OrderReported, SessionLost, SessionOpened
+from bot.trading.effects import (
+    CancelEnded,
+    Effect,
+    GiveUp,
+    LookedUp,
+    OrderMoved,
+    PlaceOrder,
+    RaiseAlarm,
+    SendEnded,
+    SendStarted,
+)
 from bot.trading.manager import OrderManager
 from bot.trading.strategy import Event, Strategy
 from bot.trading.trader import Trader
@@ -99,14 +108,29 @@ class Desk:
     """A manager, what surrounds it, and everything it decided since one last looked."""
 
     manager: OrderManager
-    clock: HandClock
-    alarms: list[str]
+    clock: HandClock = attrs.field(factory=HandClock)
+    alarms: list[str] = attrs.field(factory=list)
+    """What a person was called for, and why the bot is to give up."""
+
+    moves: list[Order] = attrs.field(factory=list)
+    """Orders, as they were after each change."""
+
     generations: int = 0
     _session: ExitStack = attrs.field(factory=ExitStack)
 
     def step(self, *items: Item) -> list[Effect]:
-        """Step through ``items``; what was decided in all of them."""
-        return [effect for item in items for effect in self.manager.step(item)]
+        """Step through ``items``, all now; what was decided to be done in all of them."""
+        decided: list[Effect] = []
+        for item in items:
+            for effect in self.manager.step(item, self.clock.now_ns):
+                match effect:
+                    case RaiseAlarm(text) | GiveUp(text):
+                        self.alarms.append(text)
+                    case OrderMoved(order):
+                        self.moves.append(order)
+                    case _:
+                        decided.append(effect)
+        return decided
 
     def open_session(self) -> list[Effect]:
         self.generations += 1
@@ -131,7 +155,7 @@ class Desk:
 
     def effects_of_trader(self) -> list[Effect]:
         """What was asked through the trader outside a step, which comes out of the next."""
-        return self.step(OrderReported(0, report("OPEN", None, venue_id="foreign")))
+        return self.step(OrderReported(0, report("OPEN", None, venue_id="foreign"), self.clock.now_ns))
 
     def cancel(self, client_id: str) -> list[Effect]:
         self.manager.trader.cancel(client_id)
@@ -145,18 +169,14 @@ class Desk:
 
 
 def open_desk(strategy: Strategy | None = None, *, session: bool = True) -> Desk:
-    clock, alarms = HandClock(), list[str]()
-    manager = OrderManager(
-        markets={SYMBOL: MARKET},
-        strategy=strategy or Recorder(),
-        run_id=RUN,
-        recv_window_ms=RECV_WINDOW_MS,
-        clock=clock,
-        venue_clock=VenueClock(clock),
-        alarm=alarms.append,
-        give_up=alarms.append,
+    desk = Desk(
+        OrderManager(
+            markets={SYMBOL: MARKET},
+            strategy=strategy or Recorder(),
+            run_id=RUN,
+            recv_window_ms=RECV_WINDOW_MS,
+        )
     )
-    desk = Desk(manager, clock, alarms)
     if session:
         desk.open_session()
     return desk
@@ -173,7 +193,12 @@ def ended(result: OrderReport | RequestError, client_id: str = f"{RUN}-1") -> Se
 def on_channel(
     status: str, client_id: str | None = f"{RUN}-1", *, remaining: str | None = None
 ) -> OrderReported:
-    return OrderReported(1, report(status, client_id, remaining=remaining))
+    """When it came is what the step is told, not what stands in here."""
+    return OrderReported(1, report(status, client_id, remaining=remaining), ns=-1)
+
+
+def listed(requested_ns: int, *reports: OrderReport) -> OpenOrdersListed:
+    return OpenOrdersListed(requested_ns, reports, exchange=1)
 
 
 def cancel_ended(failure: RequestError | None = None, client_id: str = f"{RUN}-1") -> CancelEnded:

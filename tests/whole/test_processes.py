@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.core.tape import Kind
+from bot.journal.reader import read
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 60  # s; only a hang lasts that long
 RUN = (sys.executable, "-X", "importtime", "-m", "bot", "run")
@@ -32,6 +35,7 @@ class Bot:
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(folder),
+                "XDG_STATE_HOME": str(folder / "state"),
                 "PYTHONPATH": str(REPOSITORY),
                 "BOT__EXCHANGE__RTT_MS": "60",
             },
@@ -112,13 +116,22 @@ def test_a_run_of_some_seconds(tmp_path: Path) -> None:
     assert f"placed {orders['placed']}" in printed
 
 
-def test_nothing_outlives_a_killed_bot(tmp_path: Path) -> None:
-    """The exchange ends with its stdin, so even after SIGKILL of the bot the last holder of the log goes away."""
-    bot = Bot(tmp_path, *RUN, *AT_MOST)
-    bot.wait_for("[INIT] Paradex session 1 ready")
+def test_what_a_killed_bot_leaves(tmp_path: Path) -> None:
+    """The exchange ends with its stdin, so even after SIGKILL of the bot the last holder of the log goes away. And in
+    its journal every order that left is found.
+    """
+    journal = tmp_path / "s.journal"
+    bot = Bot(tmp_path, *RUN, *AT_MOST, "--record", str(journal))
+    bot.wait_for("status=OPEN")
     bot.process.kill()
     bot.end()
     assert bot.process.returncode == -signal.SIGKILL
+    recording = read(journal)
+    intents = [record.data for record in recording.records if record.kind is Kind.INTENT]
+    assert intents[0]["request"]["path"] == "/orders"
+    assert {
+        line.split("client_id=")[1].split(",")[0] for line in bot.log.splitlines() if "order sent" in line
+    } <= {intent["client_id"] for intent in intents}
 
 
 def test_ctrl_c_through_just(tmp_path: Path) -> None:

@@ -100,7 +100,8 @@ def test_cold_order_takes_three_round_trips() -> None:
                     identity=around.identity,
                     markets=("BTC-USD-PERP",),
                     clock=VenueClock(around.clock),
-                    rng=around.rng,
+                    rng=around.chance("login"),
+                    redactor=around.redactor,
                 ).run(task_status)
             )
             order = Order(

@@ -59,17 +59,15 @@ def on_message(
 ) -> None:
     """Call ``act``, ``after`` seconds from the ``count``-th message of this kind that begins like this."""
     seen = 0
-    write_down = rehearsal.surroundings.tape
 
-    def tape(kind: str, message: str) -> None:
+    def listen(kind: str, message: str) -> None:
         nonlocal seen
-        write_down(kind, message)
         if kind == way and message.startswith(start):
             seen += 1
             if seen == count:
                 rehearsal.network.after(after, act)
 
-    rehearsal.surroundings = attrs.evolve(rehearsal.surroundings, tape=tape)
+    rehearsal.messages.listeners.append(listen)
 
 
 def at_message(way: str, start: str, *, count: int = 1, after: float = 0.0) -> Callable[[Rehearsal], None]:

@@ -1,6 +1,7 @@
 """What clients sign: SNIP-12 revision 0 messages and account addresses (protocol reference 2.1 and 2.3)."""
 
 from collections.abc import Iterable
+from functools import lru_cache, partial
 
 from bot.exchange.identity.stark import pedersen
 
@@ -13,6 +14,9 @@ MODIFY_TYPE = 0x201789BB587C17B251FD38DAF43B14807010EA721C2929A8C2FC33BF15C2E2C
 INITIALIZE_SELECTOR = 0x79DC0DA7C54B95F10AA182AD0A46400DB63156920ADB65ECA2654C0945A463
 
 ADDRESS_BOUND = 2**251 - 256
+
+KEPT_ENVELOPES = 4096
+"""Accounts whose part of the hash is kept; anybody may claim to be one."""
 
 _SIDES = {"BUY": 1, "SELL": 2}
 
@@ -42,15 +46,18 @@ def account_address(public_key: int, account_hash: int, proxy_hash: int) -> int:
 
 
 class Messages:
-    """Message hashes of one chain. The outer items that do not change are hashed once."""
+    """Message hashes of one chain. What many of them begin with is hashed once: an account's envelope, the type."""
 
     def __init__(self, chain_id: str) -> None:
         self.domain_hash = array_hash([DOMAIN_TYPE, short("Paradex"), short(chain_id), 1])
-        self._prefix = chain([short("StarkNet Message"), self.domain_hash])
+        prefix = chain([short("StarkNet Message"), self.domain_hash])
+        self._envelope = lru_cache(KEPT_ENVELOPES)(partial(pedersen, prefix))
+        self._order = chain([ORDER_TYPE])
+        self._modify = chain([MODIFY_TYPE])
 
     def seal(self, account: int, struct_hash: int) -> int:
         """The message hash of a struct for an account (the main account's address, even for a subkey)."""
-        return chain([account, struct_hash, 4], self._prefix)
+        return chain([struct_hash, 4], self._envelope(account))
 
     def onboarding(self, account: int) -> int:
         """Hash of the onboarding message."""
@@ -79,5 +86,5 @@ class Messages:
         """
         fields = [timestamp, short(market), _SIDES[side], short(order_type), size, price]
         if modified_id is None:
-            return self.seal(account, array_hash([ORDER_TYPE, *fields]))
-        return self.seal(account, array_hash([MODIFY_TYPE, *fields, modified_id]))
+            return self.seal(account, chain([*fields, 7], self._order))
+        return self.seal(account, chain([*fields, modified_id, 8], self._modify))

@@ -12,11 +12,11 @@ import attrs
 import trio
 
 from bot.core.fixed import render
+from bot.exchange.agenda import Agenda, following
 from bot.exchange.clearing.clearing import Clearing
 from bot.exchange.event import Emit, Event
 from bot.exchange.instruments.markets import Market
 from bot.exchange.instruments.prices import Prices
-from bot.exchange.market.agenda import Agenda, following
 from bot.exchange.market.crowd import Crowd
 from bot.exchange.market.events import FundingTicked, PriceMoved
 from bot.exchange.market.fair import FairPrice
@@ -184,7 +184,9 @@ class Driver:
                 if scene.taken * MUCH > self._markets[symbol].house_size:
                     self._alarm(scene, REACTION)
             case BookChanged(book=book) if not self._activity:
-                self._alarm(self._scenes[book.market], 0.0)
+                # Most changes leave the quote where it is, and nobody has to be woken for them.
+                if self._scenes[book.market].quiet.is_displaced:
+                    self._alarm(self._scenes[book.market], 0.0)
             case _:
                 pass
 

@@ -26,14 +26,27 @@ class QuietQuote:
             self._withdraw(is_buy=is_buy)
         self.restore()
 
+    @property
+    def is_displaced(self) -> bool:
+        """Whether something is missing, or not where it should be."""
+        return self._is_displaced(is_buy=True) or self._is_displaced(is_buy=False)
+
     def restore(self) -> None:
         """Put back what is missing or displaced."""
         for is_buy in (True, False):
-            order, wanted = self._orders[is_buy], self._wanted(is_buy=is_buy)
-            if order is None or not order.is_live or order.remaining < order.size or order.price != wanted:
+            if self._is_displaced(is_buy=is_buy):
                 self._withdraw(is_buy=is_buy)
-                size = self._floor.market.house_size
+                wanted, size = self._wanted(is_buy=is_buy), self._floor.market.house_size
                 self._orders[is_buy] = self._floor.rest(HOUSE, wanted, size, is_buy=is_buy)
+
+    def _is_displaced(self, *, is_buy: bool) -> bool:
+        order = self._orders[is_buy]
+        return (
+            order is None
+            or not order.is_live
+            or order.remaining < order.size
+            or order.price != self._wanted(is_buy=is_buy)
+        )
 
     def _wanted(self, *, is_buy: bool) -> int:
         away = self._distances[is_buy] * self._floor.market.tick

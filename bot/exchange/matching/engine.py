@@ -69,7 +69,7 @@ class Engine:
         self._mode = mode
         self._keeps_place = settings.modify_priority == "kept"
         self._info_stays = settings.request_info == "stays"
-        self._inbox = Inbox()
+        self._inbox = Inbox(self.step)
         self._todo: deque[Command] = deque()
         self._stepping = False
         self._lines = 0
@@ -88,7 +88,7 @@ class Engine:
 
     async def run(self) -> None:
         """Work the queue off for as long as the exchange lives."""
-        await self._inbox.run(self.step)
+        await self._inbox.run()
 
     @property
     def faults(self) -> int:

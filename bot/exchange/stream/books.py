@@ -1,14 +1,15 @@
 """The `order_book` channels: whole books at a pace, and every change of a book (protocol reference 4.4)."""
 
-import heapq
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import attrs
 import trio
 
+from bot.exchange.agenda import Agenda
 from bot.exchange.event import Event
 from bot.exchange.matching.book import Book, Change
 from bot.exchange.matching.events import BookChanged
@@ -40,9 +41,7 @@ class BookFeeds:
         self._books = books
         self._paces: defaultdict[str, dict[Topic, _Pace]] = defaultdict(dict)
         self._known: dict[str, set[tuple[str, int]]] = {}
-        self._due: list[tuple[float, int, _Pace]] = []
-        self._pushed = 0
-        self._arrival = trio.Event()
+        self._agenda = Agenda()
         self.listeners: dict[type[Event], Callable[[Any], None]] = {BookChanged: self._changed}
 
     def join(self, topic: Topic) -> None:
@@ -74,21 +73,14 @@ class BookFeeds:
 
     async def run(self) -> None:
         """Send snapshots when they are due, for as long as the exchange lives."""
-        while True:
-            self._arrival = trio.Event()
-            with trio.move_on_at(self._due[0][0] if self._due else math.inf):
-                await self._arrival.wait()
-            while self._due and self._due[0][0] <= trio.current_time():
-                self._send(heapq.heappop(self._due)[2])
+        await self._agenda.work()
 
     def _changed(self, event: BookChanged) -> None:
         market = event.book.market
         for pace in self._paces[market].values():
             if not pace.pending:
                 pace.pending = True
-                self._pushed += 1
-                heapq.heappush(self._due, (max(trio.current_time(), pace.free_at), self._pushed, pace))
-                self._arrival.set()
+                self._agenda.add(max(trio.current_time(), pace.free_at), partial(self._send, pace))
         known = self._known.get(market)
         if known is not None:
             self._tell(event, known)

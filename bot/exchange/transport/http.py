@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
+from functools import lru_cache
 from http.client import responses
 from urllib.parse import parse_qsl, unquote
 
@@ -79,6 +80,12 @@ def refusal(error: VenueError) -> Answer:
 
 
 Handler = Callable[[Request], Awaitable[Answer]]
+
+
+@lru_cache(maxsize=1)
+def _date(seconds: int) -> str:
+    """The time of an answer in HTTP's words; those of the same second share it."""
+    return formatdate(seconds, usegmt=True)
 
 
 def split_target(target: str) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -189,7 +196,7 @@ class HttpConnection:
             self._h11.receive_data(bytes(data))
 
     async def _send(self, answer: Answer) -> None:
-        headers = [("date", formatdate(self._clock.wall_ns() // 1_000_000_000, usegmt=True)), *answer.headers]
+        headers = [("date", _date(self._clock.wall_ns() // 1_000_000_000)), *answer.headers]
         if answer.body:
             headers.append(("content-type", "application/json; charset=utf-8"))
         if answer.status != 204:

@@ -1,4 +1,4 @@
-"""What is to be done when."""
+"""What is to be done when: one task for whoever has things to do at some time, or as soon as its turn comes."""
 
 import heapq
 from collections.abc import Callable

@@ -1,0 +1,76 @@
+"""One record, and the line of text that it is in a file.
+
+A line is a checksum in 8 hex digits, a space, and a JSON array: number, ns since the start of the run, generation,
+kind, data. Text, so that a person can read a session before giving it away, and any tool can.
+
+The checksum is the CRC-32 of the JSON of this line and of every line before it in the file. Of this line alone it
+would not tell a line that is good from one that is good in another session: the lines of two sessions, spliced,
+would read as one.
+"""
+
+import zlib
+from typing import Annotated, Any
+
+import attrs
+import msgspec
+
+from bot.core.tape import Kind
+
+LONGEST_LINE = 2**26
+"""Bytes. The largest message that the bot takes is an eighth of it, and no escape is longer than eight bytes."""
+
+
+@attrs.frozen
+class Record:
+    """A record as it was read. ``data`` is whatever JSON holds; its shape depends on ``kind``."""
+
+    number: int
+    ns: int
+    generation: int
+    kind: Kind | str
+    """Plain text if it is a kind of a newer program: to be passed over, as the format stays what it is."""
+
+    data: Any
+
+
+class DamagedRecordError(ValueError):
+    """No line of a journal, or not any more."""
+
+
+_KINDS = {str(kind): kind for kind in Kind}
+_encoder = msgspec.json.Encoder()
+_Natural = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_decoder = msgspec.json.Decoder(tuple[_Natural, _Natural, _Natural, str, Any])
+
+
+def payload(number: int, ns: int, generation: int, kind: Kind | str, data: Any) -> bytes:
+    """The JSON of a record."""
+    return _encoder.encode((number, ns, generation, kind, data))
+
+
+@attrs.define
+class Lines:
+    """The lines of one file, made or read in their order."""
+
+    checksum: int = 0
+
+    def line(self, payload: bytes) -> bytes:
+        """The next line, of the record whose JSON is ``payload``; with its newline."""
+        self.checksum = zlib.crc32(payload, self.checksum)
+        return b"%08x %b\n" % (self.checksum, payload)
+
+    def record(self, line: bytes) -> Record:
+        """The record that the next line holds.
+
+        Raises:
+            DamagedRecordError: with what is wrong.
+        """
+        checksum, _, payload = line.removesuffix(b"\n").partition(b" ")
+        self.checksum = zlib.crc32(payload, self.checksum)
+        if checksum != b"%08x" % self.checksum:
+            raise DamagedRecordError("the checksum does not match")
+        try:
+            number, ns, generation, kind, data = _decoder.decode(payload)
+        except (ValueError, RecursionError) as unreadable:  # msgspec's own errors are ValueErrors
+            raise DamagedRecordError(f"no record: {unreadable}") from unreadable
+        return Record(number, ns, generation, _KINDS.get(kind, kind), data)

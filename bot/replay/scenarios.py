@@ -1,0 +1,183 @@
+"""Makes recorded sessions: the whole bot on the embedded exchange, in virtual time, so that each can be made again.
+
+`just session NAME` writes ``tests/replay/sessions/NAME.journal``, where the tests of the replay pick it up.
+"""
+
+import inspect
+import itertools
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import attrs
+import cyclopts
+import trio
+from loguru import logger
+
+from bot.core.fixed import Fixed, parse
+from bot.core.tape import Kind
+from bot.exchange.stream.frames import ChannelData, Payload, Reply
+from bot.settings import Settings
+from bot.simulation.rehearsal import Rehearsal, rehearse
+from bot.trading.probe import ProbeSettings
+
+SESSIONS = Path("tests/replay/sessions")
+SUFFIX = ".journal"
+
+ORDERS_CHANNEL = "orders.BTC-USD-PERP"
+
+
+@attrs.frozen(kw_only=True)
+class Scenario:
+    """What happens in a session, and under which settings. ``delay`` is each way's, in seconds."""
+
+    play: Callable[[Rehearsal], Awaitable[object]]
+    settings: Settings = attrs.field(factory=Settings)
+    seed: int = 1
+    delay: float = 0.05
+    activity: float = 0.0
+
+    def record(self, file: Path) -> None:
+        """Play it, and write the session into ``file``, which must not exist. Without TLS, whose lengths vary."""
+        rehearse(
+            self.play,
+            self.settings,
+            seed=self.seed,
+            delay=self.delay,
+            tls=False,
+            activity=self.activity,
+            journal=file,
+        )
+
+
+async def plain(rehearsal: Rehearsal) -> None:
+    """Nothing happens but orders."""
+    await rehearsal.trade(10)
+
+
+async def reconnects(rehearsal: Rehearsal) -> None:
+    """All connections are cut, with an order on its way; the tokens expire; the venue says goodbye."""
+    exchange, at = rehearsal.exchange, rehearsal.network.at
+    at(2.47, rehearsal.link.cut)
+    at(6.0, exchange.expire_tokens)
+    at(9.0, partial(exchange.drop_websockets, 1012))
+    await rehearsal.trade(14)
+
+
+async def fills(rehearsal: Rehearsal) -> None:
+    """Orders at the best bid, which the market's takers fill: in part, wholly, or not in time."""
+    await rehearsal.trade(12)
+
+
+async def strange(rehearsal: Rehearsal) -> None:
+    """A venue from the future, or one that is not well: it says something odd about each order, while that rests."""
+    exchange = rehearsal.exchange
+
+    def report(channel: str = ORDERS_CHANNEL, **fields: Any) -> None:
+        last = list(exchange.orders.values())[-1]
+        known = {"id": last.id, "client_id": last.client_id, "market": last.market, "status": last.status}
+        for session in exchange.feeds.sessions:
+            session.publish(channel, known | fields)
+
+    def answer(identifier: int | str | None) -> None:
+        for session in exchange.feeds.sessions:
+            session.deliver(Reply(identifier, 0, 0, {"node_id": "0"}))
+
+    def tell(frame: str | bytes) -> None:
+        for session in exchange.feeds.sessions:
+            update = ChannelData(ORDERS_CHANNEL, Payload({}))
+            update.text = frame  # type: ignore[assignment] # what is encoded already goes out as it is, bytes too
+            session.deliver(update)
+
+    oddities: Iterator[Callable[[], object]] = iter(
+        [
+            partial(report, status="SUSPENDED_BY_AUCTION"),
+            partial(
+                report, regulator={"id": 7, "tags": ["a", None]}, side="BUY_TO_COVER", cancel_reason=None
+            ),
+            partial(report, status="UNTRIGGERED", remaining_size="0.004"),
+            partial(report, remaining_size="-1"),
+            partial(report, remaining_size="some"),
+            partial(report, id="77", client_id="somebody-else"),
+            partial(report, id="78", client_id=None, status="ADOPTED"),
+            partial(report, channel="weather.ZURICH", status="SUNNY"),
+            partial(report, id=79),
+            partial(answer, 4711),
+            partial(answer, "two"),
+            partial(answer, None),
+            partial(tell, "no JSON at all"),
+            partial(tell, b"\x00\x01\xfe\xff binary"),
+            partial(tell, '{"jsonrpc":"2.0","id":1e400}'),
+            partial(tell, '{"jsonrpc":"2.0","error":{"code":-32099,"message":"the moon","data":[1]}}'),
+            partial(tell, "[" * 2000),
+            partial(tell, ""),
+            partial(exchange.set_mode, "cancel_only"),
+            lambda: None,
+            lambda: None,
+            partial(exchange.set_mode, "ok"),
+        ]
+    )
+
+    def watch(way: str, text: str) -> None:
+        if way == Kind.REQUEST and text.startswith("POST /orders"):
+            for after in (0.15, 0.25):
+                rehearsal.network.at(trio.current_time() + after, next(oddities, lambda: None))
+
+    rehearsal.messages.listeners.append(watch)
+    await rehearsal.trade(16)
+
+
+async def busy(rehearsal: Rehearsal) -> None:
+    """One order after the other, until there are 10,000 frames: for the speed of a replay."""
+    frames = itertools.count(1)
+
+    def watch(way: str, _text: str) -> None:
+        if way in {Kind.FRAME_IN, Kind.FRAME_OUT} and next(frames) == 10_000:
+            rehearsal.stop.ask("10,000 frames")
+
+    rehearsal.messages.listeners.append(watch)
+    await rehearsal.trade()
+
+
+def _probing(**changes: Any) -> Settings:
+    return attrs.evolve(Settings(), strategy=ProbeSettings(**changes))
+
+
+SCENARIOS = {
+    "plain": Scenario(play=plain, settings=_probing(pause=0.7)),
+    "reconnects": Scenario(play=reconnects, settings=_probing(pause=0.7)),
+    "fills": Scenario(
+        play=fills,
+        settings=_probing(pause=0.3, size=Fixed(parse("0.05")), distance=Fixed(0)),
+        delay=0.1,
+        activity=100.0,
+    ),
+    "busy": Scenario(play=busy, settings=_probing(pause=0.0), delay=0.005),
+    "strange": Scenario(play=strange, settings=_probing(pause=0.5), delay=0.1),
+}
+
+
+def main(name: str = "", file: Path | None = None) -> int:
+    """Make a session from the embedded exchange.
+
+    Args:
+        name: which; without one they are listed.
+        file: where to write it; tests/replay/sessions/NAME.journal if not said. It is overwritten.
+    """
+    scenario = SCENARIOS.get(name)
+    if scenario is None:
+        for known, each in SCENARIOS.items():
+            sys.stdout.write(f"{known:<12}{inspect.getdoc(each.play)}\n")
+        return 2 if name else 0
+    logger.remove()
+    file = file or SESSIONS / f"{name}{SUFFIX}"
+    file.unlink(missing_ok=True)
+    scenario.record(file)
+    sys.stdout.write(f"{file}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(cyclopts.run(main))

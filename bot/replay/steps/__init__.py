@@ -1,0 +1,1 @@
+"""Replay by steps: the records alone, without a network and without time."""

@@ -1,0 +1,394 @@
+"""A recorded session, fed through the bot's own decoder, order manager, strategy, encoder and hasher again.
+
+No task runs and no clock is read: the times are the records', and what happened in between does so again at once.
+Whatever the bot wrote itself has to come out once more, to the byte.
+"""
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import NoReturn
+
+import attrs
+
+from bot.app import new_manager
+from bot.core.errors import FatalError
+from bot.core.tape import HIDDEN, Kind, restored
+from bot.journal.header import Header
+from bot.journal.record import Record
+from bot.link.clock import VenueClock
+from bot.link.websocket import Frame
+from bot.paradex import rpc
+from bot.paradex.address import from_hex
+from bot.replay.steps import shapes
+from bot.replay.steps.comparison import DECIDED, ComparingTape
+from bot.replay.steps.conversations import Conversation
+from bot.replay.steps.errands import Errand, Errands, Exchange
+from bot.replay.steps.hashes import Key
+from bot.replay.steps.report import Divergence, Report
+from bot.replay.steps.shapes import shaped, unusable
+from bot.replay.steps.traffic import Traffic, failure_of
+from bot.session.capabilities import open_session
+from bot.session.generation import hear
+from bot.session.inbox import Item, OpenOrdersListed, SessionLost, SessionOpened
+from bot.session.login import read_markets
+from bot.settings import Settings
+from bot.trading.effects import Effect, PlaceOrder, SendStarted, SetTimer, StopAsked, TimerFired
+from bot.trading.executor import terms
+from bot.trading.stream import OrderedStream
+
+TIMER_EARLY_NS = 1_000_000
+"""A timer may seem to elapse this much too soon: trio counts in floating point."""
+
+TIMER_LATE_NS = 5_000_000_000
+"""A timer that did not elapse although the session went on for so long after it was due was lost."""
+
+CLOCK_TOLERANCE_MS = 100
+"""Between the venue's time as it is reckoned here and as it was: there the scheduler came in between."""
+
+
+class PartedError(Exception):
+    """The recorded events no longer fit what the bot decides. Says where and why."""
+
+
+@attrs.define(eq=False)
+class RecordedClock:
+    """The time of the record that is replayed. A `bot.core.clock.Clock`."""
+
+    started_ns: int
+    ns: int = 0
+
+    def wall_ns(self) -> int:
+        return self.started_ns + self.ns
+
+    def monotonic_ns(self) -> int:
+        return self.ns
+
+
+@attrs.define(eq=False)
+class Replay:
+    """One replay; `run` it once.
+
+    ``differ`` hears of each divergence. ``misfit`` decides what to do about a recorded event that makes no sense to
+    the bot of today, as for an order that it did not place.
+    """
+
+    header: Header
+    records: Iterable[Record]
+    """All after the header, in order."""
+
+    settings: Settings
+    key: Key | None
+    report: Report
+    differ: Callable[[Divergence], None]
+    misfit: Callable[[Record, str], None]
+
+    _tape: ComparingTape = attrs.field(init=False)
+    _clock: RecordedClock = attrs.field(init=False)
+    _traffic: Traffic = attrs.field(init=False)
+    _handlers: Mapping[Kind, Callable[[Record], None]] = attrs.field(init=False)
+    _number: int = 0
+    _ns: int = 0
+    """Number and time of the record that was looked at last."""
+
+    _last_kind: Kind | str = ""
+    """Of the last record that was no decision."""
+
+    _stream: OrderedStream | None = None
+    _session: int = 0
+    """The generation that is ready; 0 for none."""
+
+    _is_listed: bool = False
+    """The order manager got a list of open orders since the WebSocket opened."""
+
+    _session_scope: ExitStack = attrs.field(factory=ExitStack)
+    _conversations: dict[int, Conversation] = attrs.field(factory=dict)
+    _errands: Errands = attrs.field(factory=Errands)
+    has_ended: bool = attrs.field(default=False, init=False)
+    """The record of the end came."""
+
+    def __attrs_post_init__(self) -> None:
+        self._tape = ComparingTape(self.differ)
+        self._clock = RecordedClock(self.header.started_ns)
+        self._traffic = Traffic(
+            tape=self._tape,
+            differ=self.differ,
+            misfit=self.misfit,
+            errands=self._errands,
+            venue_clock=VenueClock(self._clock),
+            key=self.key,
+            shows_account=self.header.account == "kept",
+        )
+        self._handlers = {
+            Kind.SOCKET_OPEN: self._socket_open,
+            Kind.FRAME_OUT: self._frame_out,
+            Kind.FRAME_IN: self._frame_in,
+            Kind.SOCKET_END: self._socket_end,
+            Kind.REQUEST: self._request,
+            Kind.ANSWER: self._traffic.answer,
+            Kind.FAILURE: self._traffic.failure,
+            Kind.GENERATION: self._generation,
+            Kind.INTENT: self._intent,
+            Kind.OUTCOME: self._outcome,
+            Kind.TIMER: self._timer,
+            Kind.COMMAND: self._command,
+            Kind.STOP: self._stop,
+            Kind.END: self._end,
+        }
+
+    def run(self) -> None:
+        """Replay as far as the records make sense.
+
+        Raises:
+            UnusableRecordingError: a record is of a wrong shape.
+        """
+        with self._session_scope:
+            try:
+                for record, decided, is_last in steps(self.records):
+                    self._check_numbers(record)
+                    for each in decided:
+                        self._check_numbers(each)
+                    self._replay(record, decided, is_last=is_last)
+                    self.report.records += 1 + len(decided)
+                self._finish()
+            except PartedError as parted:
+                self.report.stopped = str(parted)
+        self.report.requests = self._traffic.asked
+
+    def _check_numbers(self, record: Record) -> None:
+        if record.number != self._number + 1:
+            what = "records are missing before it, or it is out of place; its number"
+            self.differ(
+                Divergence(record.number, record.ns, record.kind, what, self._number + 1, record.number)
+            )
+        if record.ns < self._ns:
+            what = "time runs backwards; its ns"
+            self.differ(Divergence(record.number, record.ns, record.kind, what, self._ns, record.ns))
+        self._number, self._ns = record.number, record.ns
+
+    def _replay(self, record: Record, decided: Sequence[Record], *, is_last: bool) -> None:
+        self._clock.ns = record.ns
+        self._tape.turn_to(record, decided, may_be_torn=is_last and record.kind is not Kind.END)
+        handler = self._handlers.get(record.kind) if isinstance(record.kind, Kind) else None
+        if handler is None:  # a decision without a cause, or a kind of a newer program
+            self.misfit(record, f"nothing here writes this {record.kind} now")
+        elif self.has_ended:
+            self.misfit(record, "nothing comes after the end")
+        else:
+            handler(record)
+        self._tape.turn_away()
+        self._last_kind = record.kind
+
+    def _tell(self, item: Item) -> None:
+        """Have the order manager take its step. What it raises ends the replay: it ended the session, too."""
+        record = self._tape.record
+        if self._stream is None:
+            self._stream = self._new_stream(record)
+        try:
+            self._stream(item)
+        except Exception as error:  # noqa: BLE001 - whatever broke the bot is what somebody looks for
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{Path(where.filename).name}, line {where.lineno}, in {where.name}"
+            part(record, f"the bot breaks: {type(error).__name__}: {error} ({place})")
+
+    def _new_stream(self, record: Record) -> OrderedStream:
+        if self._traffic.markets is None:
+            raise unusable(record, "no answer to GET /markets comes before it")
+        try:
+            markets = read_markets(self._traffic.markets, self.settings.orders.markets)
+        except FatalError as fatal:
+            part(record, str(fatal))
+        manager = new_manager(self.settings, markets, self.header.run_id)
+        stream = OrderedStream(manager, self._tape, alarm=lambda _text: None, give_up=lambda _reason: None)
+        stream.carry_out = self._carry_out
+        return stream
+
+    def _carry_out(self, effect: Effect, number: int) -> None:
+        self._errands.add(Errand(effect, number, self._clock.ns))
+
+    # The connection.
+
+    def _socket_open(self, record: Record) -> None:
+        if record.generation <= max(self._conversations, default=0):
+            self.misfit(record, "a WebSocket opens under a number that was used")
+        self._conversations[record.generation] = Conversation.begin(self.settings.orders.markets)
+        self._is_listed = False
+
+    def _socket_end(self, record: Record) -> None:
+        shaped(record, shapes.SocketEnd)
+        self._conversations[record.generation] = Conversation.ended()
+
+    def _frame_out(self, record: Record) -> None:
+        self.report.frames += 1
+        conversation = self._conversations.get(record.generation)
+        if conversation is None or conversation.due is None:
+            self.misfit(record, "a frame that the bot does not send at this point")
+            return
+        self._tape.compare(Kind.FRAME_OUT, conversation.due, generation=record.generation)
+        conversation.sent()
+
+    def _frame_in(self, record: Record) -> None:
+        self.report.frames += 1
+        conversation = self._conversations.get(record.generation)
+        if conversation is None:
+            self.misfit(record, "a frame of a WebSocket that was never opened")
+            return
+        try:
+            frame = Frame(restored(record.data), record.ns)
+        except ValueError as error:
+            raise unusable(record, error) from error
+        # What cannot be understood was set aside then, too: else something would follow from it.
+        with suppress(rpc.UnreadableFrameError):
+            hear(rpc.read(frame.data), frame.ns, record.generation, conversation.replied, self._tell)
+
+    def _generation(self, record: Record) -> None:
+        generation = record.generation
+        if shaped(record, shapes.Generation).session == "ready":
+            conversation = self._conversations.get(generation)
+            is_subscribed = conversation is not None and conversation.is_complete
+            if not is_subscribed or not self._is_listed or self._session:
+                self.misfit(record, "a session that cannot be ready")
+                return
+            self._session = generation
+            self._tell(SessionOpened(self._session_scope.enter_context(open_session(generation))))
+        elif generation != self._session:
+            self.misfit(record, "a session is lost that was not ready")
+        else:
+            self._session = 0
+            self._tell(SessionLost(generation))
+            self._session_scope.close()
+
+    def _request(self, record: Record) -> None:
+        self._traffic.request(record, None if self._stream is None else self._stream.manager.ledger)
+
+    # What the order manager was told.
+
+    def _outcome(self, record: Record) -> None:
+        outcome = shaped(record, shapes.Outcome)
+        if outcome.what == "list":
+            self._list(record, outcome)
+            return
+        failure = failure_of(record) if outcome.failure else None
+        errand = self._errands.find(outcome, failure)
+        item = None if errand is None else errand.ended(failure)
+        if errand is None or item is None:
+            self.misfit(record, "the outcome of something that was not done, or has not ended")
+            return
+        self._errands.remove(errand)
+        self._tell(item)
+
+    def _list(self, record: Record, outcome: shapes.Outcome) -> None:
+        exchange = self._traffic.listed.pop(outcome.x[0], None) if len(outcome.x) == 1 else None
+        if exchange is None or outcome.requested_ns > exchange.ns:
+            self.misfit(record, "a list of open orders that was not asked for")
+            return
+        self._is_listed = True
+        self._tell(OpenOrdersListed(outcome.requested_ns, tuple(exchange.result.results), exchange.x))
+
+    def _intent(self, record: Record) -> None:
+        intent = shaped(record, shapes.Intent)
+        try:
+            from_hex(intent.message_hash)
+        except ValueError as error:
+            raise unusable(record, error) from error
+        self.report.orders += 1
+        errand = self._errands.to_sign(intent.client_id)
+        if errand is None or not isinstance(errand.effect, PlaceOrder):
+            self.misfit(record, "an order that is not placed")
+            return
+        order = errand.effect.order
+        self._check_timestamp(record, intent)
+        try:
+            hashes = self._traffic.hashing.hashes(terms(order, intent.signature_timestamp), intent)
+        except ValueError as error:
+            self.misfit(record, f"an order that cannot be signed: {error}")
+            return
+        request = errand.sign(order, intent, self.settings.orders.recv_window)
+        self._tell(
+            SendStarted(
+                order.client_id,
+                intent.signature_timestamp,
+                intent.sent_ns,
+                intent.sign_ns,
+                struct_hash=hashes.struct,
+                message_hash=hashes.message,
+                signature_digest=hashes.digest,
+                request=request.shown(HIDDEN),
+            )
+        )
+
+    def _check_timestamp(self, record: Record, intent: shapes.Intent) -> None:
+        """It is the venue's time when the signing began, as the answers to ``GET /system/time`` tell it."""
+        self._clock.ns = intent.sent_ns - intent.sign_ns
+        reckoned = self._traffic.venue_clock.now_ms()
+        self._clock.ns = record.ns
+        if abs(intent.signature_timestamp - reckoned) > CLOCK_TOLERANCE_MS:
+            what = f"the venue's time in an order, to {CLOCK_TOLERANCE_MS} ms"
+            self.differ(
+                Divergence(record.number, record.ns, record.kind, what, intent.signature_timestamp, reckoned)
+            )
+
+    def _timer(self, record: Record) -> None:
+        timer = shaped(record, shapes.Timer)
+        errand = self._errands.oldest(f"wait {timer.purpose}", timer.subject)
+        if errand is None or not isinstance(errand.effect, SetTimer):
+            self.misfit(record, "a timer elapses that nobody set")
+            return
+        due_ns = errand.due_ns(errand.effect)
+        if record.ns < due_ns - TIMER_EARLY_NS:
+            what = "elapses too soon; ns"
+            self.differ(Divergence(record.number, record.ns, record.kind, what, due_ns, record.ns))
+        self._errands.remove(errand)
+        self._tell(TimerFired(errand.effect.timer))
+
+    def _stop(self, record: Record) -> None:
+        self._tell(StopAsked(shaped(record, shapes.Stop).reason))
+
+    def _command(self, record: Record) -> None:
+        shaped(record, shapes.Command)  # it only shortens the wait for the end
+
+    # The end.
+
+    def _end(self, record: Record) -> None:
+        code = shaped(record, shapes.End).exit_code
+        left = self._stream is not None and bool(self._stream.manager.ledger.live())
+        # The reasons for a 3 are no matter of steps.
+        self._tape.compare(Kind.END, {"exit_code": 4 if left else 3 if code == 3 else 0})
+        self.has_ended = True
+
+    def _finish(self) -> None:
+        """What began and never came to anything, although the session went on."""
+        for errand in self._errands.all():
+            if isinstance(errand.effect, SetTimer):
+                due_ns = errand.due_ns(errand.effect)
+                if self._ns > due_ns + TIMER_LATE_NS:
+                    self._unfinished(errand, f"a timer that was due at {due_ns} ns, and never elapsed")
+            elif errand.is_answered and (self.has_ended or self._last_kind is not Kind.ANSWER):
+                self._unfinished(errand, "something of which nobody was told how it ended")
+        if self.has_ended:
+            for exchange in self._traffic.under_way.values():
+                self._unfinished(exchange, "a request that has neither answer nor failure")
+
+    def _unfinished(self, began: Errand | Exchange, what: str) -> None:
+        self.differ(Divergence(began.record, began.ns, began.kind, what, began.told(), None))
+
+
+def part(record: Record, why: str) -> NoReturn:
+    """Raise `PartedError`: from ``record`` on the recorded events say nothing of what the bot decides."""
+    raise PartedError(f"record {record.number} ({record.kind}), at {record.ns / 1e9:.6f} s: {why}")
+
+
+def steps(records: Iterable[Record]) -> Iterator[tuple[Record, list[Record], bool]]:
+    """Each record with what was decided because of it, and whether it is the last one that has a cause."""
+    cause: Record | None = None
+    decided: list[Record] = []
+    for record in records:
+        if cause is not None and record.kind in DECIDED:
+            decided.append(record)
+            continue
+        if cause is not None:
+            yield cause, decided, False
+        cause, decided = record, []
+    if cause is not None:
+        yield cause, decided, True

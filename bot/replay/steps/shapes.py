@@ -1,0 +1,90 @@
+"""What the records that go into a replay look like. What comes out of it is compared, so it needs no shape here."""
+
+from typing import Literal, TypeVar
+
+import msgspec
+
+from bot.journal.record import Record
+from bot.replay.errors import UnusableRecordingError
+
+T = TypeVar("T")
+
+
+class Request(msgspec.Struct):
+    x: int
+    of: int
+    lane: str
+    method: str
+    path: str
+    headers: dict[str, str] = {}
+    body: str = ""
+
+
+class Answer(msgspec.Struct):
+    x: int
+    status: int
+    reused: bool
+    elapsed_ns: int
+    body: str | dict[str, str]
+
+
+class Failure(msgspec.Struct):
+    x: int
+    failure: str
+
+
+class Intent(msgspec.Struct):
+    client_id: str
+    signature_timestamp: int
+    sent_ns: int
+    sign_ns: int
+    message_hash: str
+    signature_digest: str
+
+
+class Outcome(msgspec.Struct):
+    what: Literal["place", "cancel", "look up", "quote", "list"]
+    client_id: str = ""
+    market: str = ""
+    x: list[int] = []
+    failure: str = ""
+    requested_ns: int = 0
+
+
+class Generation(msgspec.Struct):
+    session: Literal["ready", "lost"]
+
+
+class Timer(msgspec.Struct):
+    purpose: str
+    subject: str
+
+
+class Stop(msgspec.Struct):
+    reason: str
+
+
+class Command(msgspec.Struct):
+    command: str
+
+
+class SocketEnd(msgspec.Struct):
+    code: int | None
+    reason: str
+    ours: bool
+
+
+class End(msgspec.Struct):
+    exit_code: int
+
+
+def unusable(record: Record, why: object) -> UnusableRecordingError:
+    return UnusableRecordingError(f"record {record.number} ({record.kind}) cannot be replayed: {why}")
+
+
+def shaped(record: Record, shape: type[T]) -> T:
+    """The data of a record. Raises `UnusableRecordingError` if it is of another shape."""
+    try:
+        return msgspec.convert(record.data, shape)
+    except msgspec.ValidationError as error:
+        raise unusable(record, error) from error

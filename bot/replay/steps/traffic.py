@@ -1,0 +1,131 @@
+"""The HTTP side of a replay: each request is made again and compared, each answer is decoded again and kept."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import attrs
+
+from bot.core.errors import RequestError, UnknownOutcomeError, retold
+from bot.core.tape import HIDDEN, Kind, restored
+from bot.journal.record import Record
+from bot.link import http
+from bot.link.clock import VenueClock
+from bot.link.pool import Lane
+from bot.paradex import rest
+from bot.paradex.answers import MarketsAnswer, OrdersAnswer, SystemConfig, SystemTime
+from bot.replay.steps import shapes
+from bot.replay.steps.comparison import ComparingTape
+from bot.replay.steps.errands import SECRET, Errand, Errands, Exchange
+from bot.replay.steps.hashes import Hashing, Key, Signing, StructHashing
+from bot.replay.steps.report import Divergence
+from bot.replay.steps.shapes import shaped, unusable
+from bot.replay.steps.unprompted import unprompted
+from bot.session.login import measure
+from bot.trading.ledger import Ledger
+
+
+@attrs.define(eq=False, kw_only=True)
+class Traffic:
+    """Requests and answers, and what login and keep-warm learn from them."""
+
+    tape: ComparingTape
+    differ: Callable[[Divergence], None]
+    misfit: Callable[[Record, str], None]
+    errands: Errands
+    venue_clock: VenueClock
+    key: Key | None
+    shows_account: bool
+    """The session holds our account, and no hash of it."""
+
+    hashing: Hashing = attrs.field(factory=StructHashing)
+    markets: MarketsAnswer | None = None
+    under_way: dict[int, Exchange] = attrs.field(factory=dict)
+    listed: dict[int, Exchange] = attrs.field(factory=dict)
+    """Lists of open orders that the order manager has not been told of."""
+
+    asked: int = 0
+    """How many requests there were."""
+
+    def request(self, record: Record, ledger: Ledger | None) -> None:
+        asked = shaped(record, shapes.Request)
+        self.asked += 1
+        if asked.x != self.asked:
+            what = "requests are missing before it, or it is out of place; its x"
+            self.differ(Divergence(record.number, record.ns, record.kind, what, self.asked, asked.x))
+        errand = self.errands.by_record.get(asked.of) if asked.of else None
+        request, lane = self._made_again(asked, errand, ledger)
+        if request is None:
+            self.misfit(record, "a request that the bot has no cause for")
+            return
+        self.tape.compare(Kind.REQUEST, http.told(asked.x, lane, request))
+        exchange = self.under_way[asked.x] = Exchange(asked.x, record.number, record.ns, request)
+        if errand is not None:
+            errand.exchanges.append(exchange)
+
+    def _made_again(
+        self, asked: shapes.Request, errand: Errand | None, ledger: Ledger | None
+    ) -> tuple[rest.Request[Any] | None, Lane]:
+        if errand is not None:
+            return errand.next_request(), errand.lane
+        if asked.of:
+            return None, Lane.HOUSEKEEPING
+        signer = self.hashing.signer if isinstance(self.hashing, Signing) and self.shows_account else None
+        return unprompted(asked, [] if ledger is None else ledger.live(), signer), Lane.HOUSEKEEPING
+
+    def answer(self, record: Record) -> None:
+        answer = shaped(record, shapes.Answer)
+        exchange = self.under_way.pop(answer.x, None)
+        if exchange is None:
+            self.misfit(record, "the answer to no request")
+            return
+        exchange.reused, exchange.elapsed_ns, exchange.is_answered = answer.reused, answer.elapsed_ns, True
+        if exchange.request.secret_answer:
+            if answer.body != HIDDEN:
+                self.misfit(record, "an answer that the bot does not write down")
+            exchange.result = SECRET
+            return
+        try:
+            body = restored(answer.body)
+        except ValueError as error:
+            raise unusable(record, error) from error
+        try:
+            exchange.result = exchange.request.read(
+                answer.status, body if isinstance(body, bytes) else body.encode()
+            )
+        except RequestError as failure:
+            exchange.result = failure
+        if not exchange.request.cause:
+            self._learn(record, exchange)
+
+    def _learn(self, record: Record, exchange: Exchange) -> None:
+        match exchange.result:
+            case SystemTime() as time:
+                answer = http.Answer(value=time, reused=exchange.reused, elapsed_ns=exchange.elapsed_ns)
+                with suppress(UnknownOutcomeError):  # no time in it: the clock stays as it is
+                    measure(self.venue_clock, answer)
+            case SystemConfig() as config if self.key is not None:
+                try:
+                    self.hashing = self.key.open(config, shows_account=self.shows_account)
+                except ValueError as error:
+                    raise unusable(record, f"no signer for this key and this venue: {error}") from error
+            case MarketsAnswer() as markets:
+                self.markets = markets
+            case OrdersAnswer():
+                self.listed[exchange.x] = exchange
+
+    def failure(self, record: Record) -> None:
+        failed = shaped(record, shapes.Failure)
+        exchange = self.under_way.pop(failed.x, None)
+        if exchange is None:
+            self.misfit(record, "the failure of no request")
+        elif failed.failure != "cancelled":
+            exchange.result = failure_of(record)
+
+
+def failure_of(record: Record) -> RequestError:
+    """The failure that an outcome, or a request without an answer, tells."""
+    try:
+        return retold(record.data)
+    except (KeyError, ValueError) as error:
+        raise unusable(record, f"no failure that is known here: {error}") from error

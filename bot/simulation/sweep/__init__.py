@@ -1,0 +1,1 @@
+"""The cancellation sweep: one scripted session, played once for each checkpoint in it, and cancelled there."""

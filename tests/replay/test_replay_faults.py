@@ -1,0 +1,327 @@
+"""A fault at any record of a recorded session: nothing lost, nothing doubled, nothing guessed; and bugs are seen."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from itertools import cycle, pairwise
+from typing import Any
+
+import attrs
+import pytest
+from replay_stage import SESSIONS
+
+from bot import app
+from bot.core.errors import RefusedError, UnknownOutcomeError
+from bot.core.fixed import parse
+from bot.core.order import Event, Order
+from bot.core.tape import Kind
+from bot.exchange.matching.commands import Cancel
+from bot.journal.reader import Recording, read
+from bot.journal.record import Record
+from bot.link.http import Reservation
+from bot.paradex.answers import OrderReport
+from bot.replay.network.fault import CannotStrikeError, Fault, can_strike
+from bot.replay.network.faulted import Report, play_with_fault
+from bot.replay.network.score import decoded
+from bot.settings import Settings
+from bot.settings.recorded import of_recording
+from bot.simulation.rehearsal import Rehearsal, rehearse
+from bot.summary import Summary
+from bot.trading import executor
+from bot.trading.effects import SendEnded
+from bot.trading.ledger import Ledger
+from bot.trading.manager import OrderManager
+
+
+@cache
+def recorded(name: str) -> Recording:
+    return read(next(file for file in SESSIONS if file.stem == name))
+
+
+@cache
+def two_orders() -> Recording:
+    """The plain session, up to the pause after its second order."""
+    plain = recorded("plain")
+    pauses = [r.number for r in plain.records if r.kind == Kind.EFFECT and r.data["do"] == "wait"]
+    strategy = [number for number in pauses if plain.records[number - 1].data["purpose"] == "strategy"]
+    return attrs.evolve(plain, records=plain.records[: strategy[1]])
+
+
+def struck(recording: Recording, at: int, fault: Fault, seconds: float = 2.0) -> Report:
+    return play_with_fault(recording, of_recording(recording.header.settings), at, fault, seconds=seconds)
+
+
+def is_post(record: Record) -> bool:
+    return record.kind == Kind.REQUEST and (record.data["method"], record.data["path"]) == ("POST", "/orders")
+
+
+def is_delete(record: Record) -> bool:
+    return record.kind == Kind.REQUEST and record.data["method"] == "DELETE"
+
+
+def cases(recording: Recording) -> Iterator[tuple[int, Fault]]:
+    """Every fault at every message of the second order, one at each of the first: they are the same in kind."""
+    first, second = (
+        i for i, r in enumerate(recording.records) if r.kind == Kind.EFFECT and r.data["do"] == "quote"
+    )
+    messages = [record for record in recording.records[first:second] if can_strike(record)]
+    for record, fault in zip(messages, cycle(Fault), strict=False):
+        yield record.number, fault if fault in can_strike(record) else Fault.CUT
+    for record in recording.records[second:]:
+        yield from ((record.number, fault) for fault in sorted(can_strike(record)))
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_any_fault_at_any_message_of_an_order(part: int) -> None:
+    """From its quote to its end: the bot ends with what the venue has, or names what it does not know."""
+    for at, fault in list(cases(two_orders()))[part::4]:
+        report = struck(two_orders(), at, fault)
+        assert report.holds, report.to_text()
+        assert report.struck_at is not None
+        assert report.bot_exit_code == (4 if report.unresolved else 0)
+
+
+@pytest.mark.parametrize("name", ["reconnects", "fills", "strange"])
+def test_a_few_faults_in_other_sessions(name: str) -> None:
+    """Where sessions come and go, orders fill, and a venue says odd things: the same promise."""
+    recording = recorded(name)
+    messages = [record for record in recording.records if can_strike(record)]
+    for record, fault in zip(messages[7::37], list(Fault) * 9, strict=False):
+        if fault in can_strike(record):
+            report = struck(recording, record.number, fault)
+            assert report.holds, report.to_text()
+
+
+@pytest.mark.parametrize("what", ["/system/time", "/system/config", "/markets", "/auth", "/onboarding"])
+@pytest.mark.parametrize("kind", [Kind.REQUEST, Kind.ANSWER])
+def test_a_login_that_is_struck_is_repeated(what: str, kind: Kind) -> None:
+    """A message of the login is lost: the bot logs in again, and places the recorded orders all the same."""
+    recording = two_orders()
+    asked = next(r for r in recording.records if r.kind == Kind.REQUEST and r.data["path"].startswith(what))
+    at = next(r for r in recording.records if r.kind == kind and r.data["x"] == asked.data["x"])
+    report = struck(recording, at.number, Fault.CUT)
+    assert report.holds, report.to_text()
+    assert report.orders
+
+
+def test_the_same_fault_gives_the_same_report() -> None:
+    """Same file, same record, same fault: the same words, and the same JSON."""
+    answer = answer_before_its_frame(two_orders())
+    first, second = (struck(two_orders(), answer, Fault.CUT) for _ in range(2))
+    assert first.to_text() == second.to_text()
+    assert first.to_json() == second.to_json()
+    assert first.exit_code == 0
+
+
+def test_the_report_tells_what_went_otherwise() -> None:
+    """The answer to an order is lost with its connection: unknown, looked up, found; and the rest is as recorded."""
+    answer = answer_before_its_frame(two_orders())
+    text = struck(two_orders(), answer, Fault.CUT).to_text()
+    for words in (
+        f"cut at record {answer} (http<): struck at",
+        "is UNKNOWN, filled 0",
+        "look up",
+        "CLOSED, filled 0; at the venue CLOSED",
+        "nothing lost, nothing doubled, nothing guessed",
+    ):
+        assert words in text
+
+
+def test_an_order_that_never_arrived_is_proved_absent() -> None:
+    """Its request vanishes: it is looked for until the venue can no longer accept it, and the venue has none."""
+    post = next(r for r in two_orders().records if is_post(r))
+    report = struck(two_orders(), post.number, Fault.DROP)
+    assert [(order.state, order.venue_status) for order in report.orders] == [("NEVER_ACCEPTED", "")]
+    assert report.holds
+    assert report.composed["GET /orders"] >= 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault", "words"),
+    [
+        (Kind.EFFECT, Fault.DROP, "is no message between the bot and the venue"),
+        (Kind.ANSWER, Fault.DUPLICATE, "only frames of the venue, orders and cancels can come twice"),
+    ],
+)
+def test_what_cannot_be_struck_names_what_can(kind: Kind, fault: Fault, words: str) -> None:
+    """A record that is no message, or a message that cannot come twice; the nearest that can be struck is named."""
+    record = next(r for r in two_orders().records if r.kind == kind and r.number > 20)
+    with pytest.raises(CannotStrikeError, match=words) as refused:
+        struck(two_orders(), record.number, fault)
+    nearest = int(str(refused.value).partition("the nearest that")[2].split(" is ")[1].split()[0])
+    assert fault in can_strike(two_orders().records[nearest - 1])
+
+
+@pytest.mark.parametrize("at", [0, -3, 10**9])
+def test_a_record_that_is_not_there(at: int) -> None:
+    """No such number: said so, with one that is there."""
+    with pytest.raises(CannotStrikeError, match=f"there is no record {at}; the nearest"):
+        struck(two_orders(), at, Fault.DROP)
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("inf"), float("nan")])
+def test_a_delay_that_cannot_be(seconds: float) -> None:
+    """Seconds are 0 or more, and finite."""
+    with pytest.raises(CannotStrikeError, match="0 or more are allowed"):
+        struck(two_orders(), 38, Fault.DELAY, seconds)
+
+
+# Bugs that somebody might write, and the record and fault that show each.
+
+
+def answer_before_its_frame(recording: Recording) -> int:
+    """The answer to an order that came before any frame spoke of it."""
+    seen: set[str] = set()
+    posts = {r.data["x"]: decoded(r.data["body"])["client_id"] for r in recording.records if is_post(r)}
+    for record in recording.records:
+        if record.kind == Kind.ORDER and record.data["venue_id"]:
+            seen.add(record.data["client_id"])
+        if record.kind == Kind.ANSWER and posts.get(record.data["x"], "") not in {"", *seen}:
+            return record.number
+    raise LookupError
+
+
+def its_request(recording: Recording) -> int:
+    answer = recording.records[answer_before_its_frame(recording) - 1]
+    return next(r.number for r in recording.records if is_post(r) and r.data["x"] == answer.data["x"])
+
+
+def last_cancel(recording: Recording) -> int:
+    return max(r.number for r in recording.records if is_delete(r))
+
+
+def partial_fill(recording: Recording) -> int:
+    """The frame that tells of a fill, of an order that is cancelled after it and not filled further."""
+    states = [r for r in recording.records if r.kind == Kind.ORDER and r.data["filled"] != "0"]
+    filled = next(
+        first
+        for first, last in pairwise(states)
+        if last.data["reason"] and first.data["filled"] == last.data["filled"]
+    )
+    return filled.number - 1
+
+
+def retries(patch: pytest.MonkeyPatch) -> None:
+    """A transport that sends again what may have arrived."""
+    send = Reservation.send
+
+    async def twice(self: Reservation, *request: Any) -> Any:
+        try:
+            return await send(self, *request)
+        except UnknownOutcomeError:
+            return await send(self, *request)
+
+    patch.setattr(Reservation, "send", twice)
+
+
+def takes_unknown_for_no(patch: pytest.MonkeyPatch) -> None:
+    move = Ledger.move
+
+    def moved(self: Ledger, order: Order, event: Event, *, reason: str = "") -> None:
+        move(self, order, Event.REFUSED if event is Event.LOST else event, reason=reason)
+
+    patch.setattr(Ledger, "move", moved)
+
+
+def takes_a_duplicate_for_no(patch: pytest.MonkeyPatch) -> None:
+    """What was refused is a copy, so there is an original; this one forgets that."""
+    ended = OrderManager._send_ended
+
+    def forgetful(self: OrderManager, item: SendEnded) -> None:
+        if isinstance(item.result, RefusedError):
+            item = attrs.evolve(item, result=attrs.evolve(item.result, code="SOMETHING"))
+        ended(self, item)
+
+    patch.setattr(OrderManager, "_send_ended", forgetful)
+
+
+def looks_in_one_place(patch: pytest.MonkeyPatch) -> None:
+    """Among the open orders only."""
+
+    def found(client_id: str, open_orders: Sequence[OrderReport], _: object) -> OrderReport | None:
+        return next((report for report in open_orders if report.client_id == client_id), None)
+
+    patch.setattr(executor, "find_report", found)
+
+
+def adds_up_fills(patch: pytest.MonkeyPatch) -> None:
+    """Each report of a resting order is taken for a new fill."""
+    read_remaining = Ledger._remaining
+
+    def added(self: Ledger, order: Order, report: OrderReport) -> int:
+        remaining = read_remaining(self, order, report)
+        if report.status == "OPEN" and report.size:
+            return max(0, order.remaining - (parse(report.size) - remaining))
+        return remaining
+
+    patch.setattr(Ledger, "_remaining", added)
+
+
+def names_nobody(patch: pytest.MonkeyPatch) -> None:
+    """The end does not say what is unresolved."""
+    summary = app.Work._summary
+
+    def silent(self: app.Work, *args: Any) -> Summary:
+        return attrs.evolve(summary(self, *args), unresolved=[])
+
+    patch.setattr(app.Work, "_summary", silent)
+
+
+BUGS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str, Callable[[Recording], int], Fault, str]] = {
+    "retries": (retries, "two orders", answer_before_its_frame, Fault.CUT, "doubled: .* was sent 2 times"),
+    "unknown is no": (
+        takes_unknown_for_no,
+        "two orders",
+        answer_before_its_frame,
+        Fault.CUT,
+        "guessed: .*REJECTED",
+    ),
+    "duplicate is no": (
+        takes_a_duplicate_for_no,
+        "two orders",
+        its_request,
+        Fault.DUPLICATE,
+        "guessed: .*REJECTED",
+    ),
+    "one place": (
+        looks_in_one_place,
+        "closed unseen",
+        answer_before_its_frame,
+        Fault.DROP,
+        "guessed: .*NEVER_ACC",
+    ),
+    "adds up": (adds_up_fills, "fills", partial_fill, Fault.DUPLICATE, "guessed: .*CLOSED, filled"),
+    "names nobody": (names_nobody, "two orders", last_cancel, Fault.DROP, "lost: .*nobody was told"),
+}
+
+
+@pytest.fixture(scope="session")
+def closed_unseen_session(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """An order that the venue ends while the WebSocket is away: only the history knows."""
+
+    async def whole(rehearsal: Rehearsal) -> None:
+        exchange, at = rehearsal.exchange, rehearsal.network.at
+        at(1.44, exchange.drop_websockets)
+        at(1.46, lambda: exchange.engine.step(Cancel(list(exchange.orders.values())[-1], "LIQUIDATION")))
+        await rehearsal.trade(4)
+
+    file = tmp_path_factory.mktemp("replay") / "session.journal"
+    rehearse(whole, Settings(), seed=1, delay=0.05, tls=False, journal=file)
+    return read(file)
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_bugs_break_the_promise(
+    bug: str, monkeypatch: pytest.MonkeyPatch, closed_unseen_session: Recording
+) -> None:
+    """Without the bug the fault does no harm, with it the verdict says what was broken."""
+    put_in, name, find, fault, words = BUGS[bug]
+    sessions = {"closed unseen": closed_unseen_session, "two orders": two_orders()}
+    recording = sessions.get(name) or recorded(name)
+    at = find(recording)
+    healthy = struck(recording, at, fault)
+    assert healthy.holds, healthy.to_text()
+    put_in(monkeypatch)
+    report = struck(recording, at, fault)
+    assert report.exit_code == 1
+    assert any(re.match(words, broken) for broken in report.broken), report.to_text()

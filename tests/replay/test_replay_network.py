@@ -1,0 +1,186 @@
+"""Recorded sessions played over the virtual network: through the real HTTP and WebSocket clients into the bot."""
+
+from collections import deque
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import trio
+from replay_stage import SESSIONS
+
+from bot.core.fixed import Fixed
+from bot.core.tape import Kind
+from bot.journal.reader import Recording, read
+from bot.journal.record import Record
+from bot.replay.errors import UnusableRecordingError
+from bot.replay.network.agenda import Agenda
+from bot.replay.network.fault import Course
+from bot.replay.network.stage import Play, is_whole, play
+from bot.replay.network.story import differences, threads
+from bot.replay.scenarios import SCENARIOS
+from bot.settings import Settings
+from bot.settings.recorded import of_recording
+from bot.simulation.rehearsal import Rehearsal, rehearse
+from bot.simulation.world import run
+from bot.trading.probe import ProbeSettings
+
+
+def told(records: list[Record], kind: Kind) -> list[Any]:
+    return [record.data for record in records if record.kind == kind]
+
+
+def played(recording: Recording) -> Play:
+    """Play it, and see that all of it happens again and nothing else."""
+    came = play(recording, of_recording(recording.header.settings))
+    assert differences(recording.records, came.records, is_whole=is_whole(recording)) == []
+    if is_whole(recording):
+        assert not came.venue.sockets.unheard
+        assert not came.venue.sockets.unanswered
+        assert not came.venue.answers.refused
+        assert not came.venue.answers.composed
+    return came
+
+
+@cache
+def played_file(file: Path) -> tuple[Recording, Play]:
+    recording = read(file)
+    return recording, played(recording)
+
+
+@pytest.mark.parametrize("file", SESSIONS, ids=lambda file: file.stem)
+def test_a_session_happens_again(file: Path) -> None:
+    """Every frame in, state of an order, decision and request is as recorded, and every question was recorded."""
+    recording, came = played_file(file)
+    assert told(came.records, Kind.FRAME_IN) == told(recording.records, Kind.FRAME_IN)
+    if is_whole(recording):
+        assert told(came.records, Kind.END) == told(recording.records, Kind.END)
+
+
+@pytest.mark.parametrize(
+    "file", [file for file in SESSIONS if file.stem in SCENARIOS], ids=lambda file: file.stem
+)
+def test_what_is_signed_is_the_same(file: Path) -> None:
+    """A session of virtual time is exact: even its timestamps come again, and with them the hash of each order."""
+    recording, came = played_file(file)
+    then, now = (told(records, Kind.INTENT) for records in (recording.records, came.records))
+    assert [intent["struct_hash"] for intent in now] == [intent["struct_hash"] for intent in then]
+    assert len(then) > 5
+
+
+def calm(_: Rehearsal) -> None:
+    pass
+
+
+def cut(rehearsal: Rehearsal) -> None:
+    """Every connection is reset, a request is on its way."""
+    rehearsal.network.at(2.42, rehearsal.link.cut)
+
+
+def unreachable(rehearsal: Rehearsal) -> None:
+    """Connections are reset, and new ones refused for a while."""
+    rehearsal.network.at(2.03, rehearsal.link.cut)
+    rehearsal.network.at(2.03, rehearsal.link.refuse)
+    rehearsal.network.at(4.0, rehearsal.link.heal)
+
+
+def silent(rehearsal: Rehearsal) -> None:
+    """Nothing comes through until deadlines pass."""
+    rehearsal.network.at(2.42, rehearsal.link.black_hole)
+    rehearsal.network.at(14.0, rehearsal.link.heal)
+
+
+def impatient(rehearsal: Rehearsal) -> None:
+    """Nothing comes through any more, and somebody asks twice for the end."""
+    rehearsal.network.at(2.42, rehearsal.link.black_hole)
+    for at in (3.0, 5.0):
+        rehearsal.network.at(at, rehearsal.stop.signalled, "SIGINT")
+
+
+TROUBLES: dict[str, tuple[Callable[[Rehearsal], None], float, float]] = {
+    "no time between": (calm, 0.0, 3),
+    "cut": (cut, 0.05, 5),
+    "unreachable": (unreachable, 0.05, 7),
+    "silent": (silent, 0.05, 16),
+    "impatient": (impatient, 0.05, 9),
+}
+
+
+def session(file: Path, trouble: Callable[[Rehearsal], None], delay: float, seconds: float) -> Recording:
+    async def whole(rehearsal: Rehearsal) -> None:
+        trouble(rehearsal)
+        await rehearsal.trade(seconds)
+
+    settings = attrs.evolve(Settings(), strategy=ProbeSettings(pause=0.3))
+    rehearse(whole, settings, seed=3, delay=delay, tls=False, journal=file)
+    return read(file)
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_troubles_of_the_network_happen_again(trouble: str, tmp_path: Path) -> None:
+    """Requests that failed fail again, in the same one of three ways and at the same time; so do connections."""
+    recording = session(tmp_path / "session.journal", *TROUBLES[trouble])
+    came = played(recording)
+    assert came.summary.exit_code == recording.records[-1].data["exit_code"]
+
+
+def test_a_session_without_its_end_is_played_as_far_as_it_goes() -> None:
+    """A recording that stops in the middle of an order is played up to there, and the bot is stopped in order."""
+    recording = read(next(file for file in SESSIONS if file.stem == "plain"))
+    for number in (3, 22, 40, 58):
+        torn = attrs.evolve(recording, records=recording.records[:number])
+        played(torn)
+
+
+def test_what_cannot_be_played_says_so() -> None:
+    """An empty recording, and one with a record of another shape, are refused and not guessed at."""
+    recording = read(SESSIONS[0])
+    settings = of_recording(recording.header.settings)
+    with pytest.raises(UnusableRecordingError, match="no record but its header"):
+        play(attrs.evolve(recording, records=[]), settings)
+    odd = attrs.evolve(recording.records[0], data=["http>"])
+    with pytest.raises(UnusableRecordingError, match="not of the kind"):
+        play(attrs.evolve(recording, records=[odd, *recording.records[1:]]), settings)
+
+
+def test_a_bot_that_decides_otherwise_is_noticed() -> None:
+    """Other settings, other orders: the recorded venue takes none that it does not know, and all of it is told."""
+    recording = read(next(file for file in SESSIONS if file.stem == "plain"))
+    settings = attrs.evolve(
+        of_recording(recording.header.settings), strategy=ProbeSettings(size=Fixed(2_000_000))
+    )
+    came = play(recording, settings)
+    assert came.summary.orders.rejected == came.summary.orders.placed > 0
+    assert came.venue.answers.refused["POST /orders"] == came.summary.orders.placed
+    found = differences(recording.records, came.records)
+    assert {str(each.record.kind) for each in found if each.is_recorded} >= {Kind.FRAME_IN, Kind.ORDER}
+
+
+def test_timers_wait_for_what_was_recorded_before_them() -> None:
+    """At the same instant, or late by as much as a busy machine was: the recorded order holds, not the clock's."""
+
+    async def main() -> list[str]:
+        told: list[str] = []
+        agenda = Agenda(Course(), {("strategy", "1"): deque([7])})
+        agenda.at(1.0, 6, partial(told.append, "frame before"))
+        agenda.at(1.0, 8, partial(told.append, "frame after"))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(agenda.run)
+            agenda.notice(Kind.EFFECT, {"do": "wait", "purpose": "strategy", "subject": "1", "seconds": 0.99})
+            await trio.sleep(0.99)
+            told.append("timer")
+            agenda.notice(Kind.TIMER, {"purpose": "strategy", "subject": "1"})
+            await trio.sleep(1)
+            nursery.cancel_scope.cancel()
+        return told
+
+    assert run(main, seed=0) == ["frame before", "timer", "frame after"]
+
+
+def test_threads_of_a_session_do_not_depend_on_one_another() -> None:
+    """Two orders at the same instant, in another order: the same session."""
+    first, second = (Record(1, 1, 0, Kind.ORDER, {"client_id": name}) for name in "ab")
+    assert differences([first, second], [second, first]) == []
+    assert len(threads([first, second])) == 2

@@ -1,0 +1,363 @@
+"""Every recorded session comes out of the bot again; what does not is found, and where."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from replay_stage import SESSIONS, Session, in_body, in_json, recorded
+
+from bot import app
+from bot.core.order import State
+from bot.core.tape import Kind
+from bot.journal.reader import read
+from bot.journal.settings import JournalSettings
+from bot.replay.errors import UnusableRecordingError
+from bot.replay.steps.comparison import DECIDED
+from bot.replay.steps.hashes import Key
+from bot.replay.steps.manners import repeat
+from bot.session.inbox import Item
+from bot.settings import Settings
+from bot.simulation.rehearsal import Rehearsal, rehearse
+from bot.trading.effects import Effect
+from bot.trading.manager import OrderManager
+from bot.trading.probe import ProbeSettings
+
+BELIEVED = "account, message hashes and signatures were believed: it takes --key to compare them"
+CUT_SHORT = "the recording has no end: the bot was ended while it ran"
+
+
+@pytest.mark.parametrize("path", SESSIONS, ids=lambda path: path.stem)
+def test_a_session_replays(path: Path) -> None:
+    """Without divergence, to its last record, whatever session somebody put there."""
+    session = recorded(path.stem)
+    report = repeat(session)
+    assert report.divergences == []
+    assert report.stopped == ""
+    assert report.notes == [BELIEVED]
+    assert report.exit_code == 0
+    assert report.records == len(session.records) == session.records[-1].number
+
+
+def test_the_sessions_hold_what_they_are_for() -> None:
+    """Orders of every fate, a connection that was lost in three ways, and a venue that says strange things."""
+    seen = {
+        name: [record.data for record in recorded(name).records if record.kind is Kind.ORDER]
+        for name in ("plain", "reconnects", "fills", "strange")
+    }
+    states = {name: {order["state"] for order in orders} for name, orders in seen.items()}
+    assert states["plain"] == {State.SENT, State.NEW, State.OPEN, State.CLOSED}
+    assert {State.UNKNOWN, State.REJECTED} < states["reconnects"]
+    assert State.REJECTED in states["strange"]
+    ends = [(order["filled"], order["reason"]) for order in seen["fills"] if order["state"] == State.CLOSED]
+    assert ("0.05", "") in ends
+    assert any(reason == "USER_CANCELED" and float(filled) > 0 for filled, reason in ends)
+    lost = [
+        record.data["code"] for record in recorded("reconnects").records if record.kind is Kind.SOCKET_END
+    ]
+    assert lost == [1006, 1012, 1000]
+    alarms = [record for record in recorded("strange").records if record.kind is Kind.ALARM]
+    assert len(alarms) >= 3
+
+
+def test_every_kind_of_record_is_looked_at() -> None:
+    """Somebody who adds one has to say what a replay makes of it."""
+    known = {record.kind for name in ("plain", "reconnects", "strange") for record in recorded(name).records}
+    assert known == set(Kind) - {Kind.HEADER, Kind.COMMAND}
+    for kind in set(Kind) - DECIDED - {Kind.HEADER}:
+        session = recorded("plain").until(100)
+        strange = attrs.evolve(session.records[-1], number=101, kind=kind, data={"no": "such data"})
+        session.records.append(strange)
+        assert kind is Kind.SOCKET_OPEN or found_at(session) == 101, kind
+
+
+def found_at(session: Session) -> int | None:
+    """The first record of which a replay says that it differs, or that it cannot be; None for none."""
+    try:
+        report = repeat(session)
+    except UnusableRecordingError as error:
+        return int(str(error).split()[1])
+    return report.divergences[0].record if report.divergences else None
+
+
+def test_a_kind_that_nobody_knows_is_a_divergence() -> None:
+    """A session of a newer program holds what this one cannot have done."""
+    session = recorded("plain").until(100)
+    session.records.append(attrs.evolve(session.records[-1], number=101, kind="mood", data={}))
+    assert [divergence.record for divergence in repeat(session).divergences] == [101]
+
+
+@pytest.mark.parametrize("name", ["reconnects", "strange"])
+def test_a_session_that_ends_anywhere_replays(name: str) -> None:
+    """What a killed bot leaves is replayed as far as it goes: no place to end is a divergence."""
+    session = recorded(name)
+    for number in range(1, len(session.records), 11):
+        report = repeat(session.until(number))
+        assert (number, report.divergences, report.stopped) == (number, [], "")
+        assert CUT_SHORT in report.notes
+
+
+def test_20_replays_are_the_same() -> None:
+    """Nothing but the session decides: no clock, no chance, nothing left over from the replay before."""
+    session = recorded("strange")
+    tampered = session.edited(
+        session.find(Kind.EFFECT).number, lambda data: data | {"market": "ETH-USD-PERP"}
+    )
+    for each in (session, tampered):
+        reports = [attrs.evolve(repeat(each), seconds=0.0) for _ in range(20)]
+        assert all(report == reports[0] for report in reports)
+
+
+def test_a_replay_costs_as_much_as_the_session_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One step for each item, one hash for each order; and twice the records cost twice the work, not more."""
+    session = recorded("plain")
+    steps = []
+
+    class Counting(OrderManager):
+        def step(self, item: Item, now_ns: int) -> list[Effect]:
+            steps.append(item)
+            return super().step(item, now_ns)
+
+    monkeypatch.setattr(app, "OrderManager", Counting)
+    repeat(session)
+    items = {Kind.OUTCOME, Kind.INTENT, Kind.GENERATION, Kind.TIMER, Kind.STOP}
+    reports = sum(
+        record.kind in items or (record.kind is Kind.FRAME_IN and '"channel":"orders.' in record.data[:120])
+        for record in session.records
+    )
+    subscribed = 1
+    assert len(steps) == reports - subscribed
+
+    def work(until: int) -> int:
+        calls = 0
+
+        def count(_frame: object, event: str, _argument: object) -> None:
+            nonlocal calls
+            calls += event == "call"
+
+        part = session.until(until)
+        sys.setprofile(count)
+        try:
+            repeat(part)
+        finally:
+            sys.setprofile(None)
+        return calls
+
+    login = work(33)
+    half, whole = work(120) - login, work(207) - login
+    assert 1.5 < whole / half < 2.5
+
+
+Edit = Callable[[Any], Any]
+
+
+def order_frame(text: Any) -> bool:
+    return '"status":"OPEN"' in text
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "wanted", "edit"),
+    [
+        ("plain", Kind.EFFECT, lambda data: data["do"] == "place", lambda data: data.update(size="0.02")),
+        ("plain", Kind.EFFECT, lambda data: data["do"] == "place", lambda data: data.update(generation=2)),
+        ("plain", Kind.EFFECT, lambda data: data["do"] == "wait", lambda data: data.update(seconds=0.70001)),
+        ("plain", Kind.EFFECT, lambda data: data["do"] == "wait", lambda data: data.update(seconds=1)),
+        ("plain", Kind.EFFECT, lambda data: data["do"] == "cancel", lambda data: data.update(venue_id="1")),
+        ("plain", Kind.EFFECT, lambda data: data["do"] == "quote", lambda data: data.update(x=None)),
+        ("plain", Kind.ORDER, lambda _: True, lambda data: data.update(state="NEW")),
+        ("fills", Kind.ORDER, lambda data: data["filled"] != "0", lambda data: data.update(filled="0.01")),
+        ("strange", Kind.ALARM, lambda _: True, lambda data: data.update(text="all is well")),
+        ("plain", Kind.INTENT, lambda _: True, lambda data: data.update(struct_hash="0x1")),
+        ("plain", Kind.INTENT, lambda _: True, lambda data: data.update(signature_timestamp=1)),
+        ("plain", Kind.INTENT, lambda _: True, lambda data: data.update(client_id="another-1")),
+        ("plain", Kind.INTENT, lambda _: True, in_body(price="83299.5")),
+        ("plain", Kind.REQUEST, lambda data: data["method"] == "POST" and data["of"], in_body(size="0.010")),
+        ("plain", Kind.REQUEST, lambda data: data["method"] == "POST" and data["of"], in_body(signature="0")),
+        ("plain", Kind.REQUEST, lambda data: data["of"] > 0, lambda data: data.update(lane="orders")),
+        ("plain", Kind.REQUEST, lambda data: data["of"] > 0, lambda data: data.update(of=1)),
+        ("plain", Kind.REQUEST, lambda _: True, lambda data: data.update(path="/system/state")),
+        ("plain", Kind.REQUEST, lambda _: True, lambda data: data.update(headers={"Accept": "*/*"})),
+        ("plain", Kind.REQUEST, lambda _: True, lambda data: data.update(x=2)),
+        (
+            "plain",
+            Kind.REQUEST,
+            lambda data: "/auth/" in data["path"],
+            lambda data: data["headers"].update({"PARADEX-TIMESTAMP": "soon"}),
+        ),
+        (
+            "plain",
+            Kind.REQUEST,
+            lambda data: data["method"] == "DELETE",
+            lambda data: data.update(method="PUT"),
+        ),
+        ("plain", Kind.ANSWER, lambda _: True, lambda data: data.update(x=99)),
+        ("plain", Kind.FRAME_OUT, lambda _: True, in_json(params={"bearer": "eyJ"})),
+        ("plain", Kind.FRAME_OUT, lambda text: "subscribe" in text, in_json(id=3)),
+        ("plain", Kind.OUTCOME, lambda data: data["what"] == "quote", lambda data: data.update(x=[1])),
+        ("plain", Kind.OUTCOME, lambda data: data["what"] == "list", lambda data: data.update(x=[])),
+        ("reconnects", Kind.OUTCOME, lambda data: "failure" in data, lambda data: data.update(text="other")),
+        ("reconnects", Kind.OUTCOME, lambda data: "code" in data, lambda data: data.update(status=404)),
+        ("plain", Kind.TIMER, lambda _: True, lambda data: data.update(purpose="cancel")),
+        ("plain", Kind.TIMER, lambda _: True, lambda data: data.update(subject="77")),
+        ("plain", Kind.END, lambda _: True, lambda data: data.update(exit_code=4)),
+    ],
+)
+def test_what_is_tampered_with_is_found_where_it_was(
+    name: str, kind: Kind, wanted: Callable[[Any], bool], edit: Edit
+) -> None:
+    """The first divergence is at the record that somebody changed."""
+    session = recorded(name)
+    number = session.find(kind, wanted).number
+    report = repeat(session.edited(number, edit))
+    assert report.divergences
+    assert report.divergences[0].record == number
+    assert report.exit_code == 1
+    assert f"record {number}, " in report.to_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "wanted", "edit", "after"),
+    [
+        ("plain", Kind.ANSWER, lambda data: '"bid":"84999.6"' in data["body"], in_body(bid="84000"), 2),
+        ("plain", Kind.FRAME_IN, order_frame, in_json(params={"data": {"status": "CLOSED"}}), 1),
+        ("plain", Kind.FRAME_IN, order_frame, in_json(params={"data": {"remaining_size": "0.004"}}), 1),
+        ("plain", Kind.FRAME_IN, order_frame, in_json(params={"data": {"id": "7"}}), 1),
+        ("plain", Kind.FRAME_IN, order_frame, in_json(params={"data": {"client_id": "else"}}), 1),
+        ("plain", Kind.FRAME_IN, order_frame, in_json(params={"channel": "trades.BTC-USD-PERP"}), 1),
+        ("plain", Kind.FRAME_IN, order_frame, lambda text: text[1:], 1),
+        ("plain", Kind.FRAME_IN, lambda text: '"id":1,' in text, in_json(id=5), 1),
+        ("plain", Kind.ANSWER, lambda data: data["status"] == 201, lambda data: data.update(status=500), 1),
+        ("plain", Kind.ANSWER, lambda data: '"ask"' in data["body"], lambda data: data.update(body="{"), 1),
+    ],
+)
+def test_what_the_venue_said_is_found_by_what_follows_from_it(
+    name: str, kind: Kind, wanted: Callable[[Any], bool], edit: Edit, after: int
+) -> None:
+    """It cannot be compared with anything itself: the first record that follows from it differs."""
+    session = recorded(name)
+    number = session.find(kind, wanted).number
+    report = repeat(session.edited(number, edit))
+    assert report.divergences[0].record in {number, number + after}
+
+
+def test_a_record_that_is_gone_is_found() -> None:
+    """Whichever it is, and though the others were numbered anew."""
+    session = recorded("plain")
+    quiet = [
+        record.number for record in session.records if record.data == {"purpose": "strategy", "subject": "2"}
+    ]
+    session = session.until(quiet[0] - 1)
+    session.records.append(
+        attrs.evolve(session.records[-1], number=quiet[0], kind=Kind.END, data={"exit_code": 0})
+    )
+    assert found_at(session) is None
+    unnoticed = [
+        record for record in session.records[:-1] if found_at(session.without(record.number)) is None
+    ]
+    assert unnoticed == []
+
+
+def test_a_number_that_is_left_out_is_found() -> None:
+    """Sessions have no holes."""
+    session = recorded("plain")
+    holed = attrs.evolve(session, records=session.records[:50] + session.records[60:])
+    assert found_at(holed) == 61
+
+
+def test_time_does_not_run_backwards() -> None:
+    """And no timer elapses before it is due."""
+    session = recorded("plain")
+    timer = session.find(Kind.TIMER)
+    early = session.with_record(attrs.evolve(timer, ns=timer.ns - 2_000_000))
+    assert (repeat(early).divergences[0].record, repeat(early).divergences[0].kind) == (timer.number, "timer")
+    before = session.with_record(attrs.evolve(timer, ns=0))
+    assert "backwards" in repeat(before).divergences[0].what
+
+
+def test_a_timer_that_never_elapses_is_missed() -> None:
+    """Even though nothing that was recorded follows from it: a look-up of an order that is over."""
+    session = recorded("plain")
+    timer = session.find(Kind.TIMER, lambda data: data["purpose"] == "look up")
+    report = repeat(session.without(timer.number))
+    assert [divergence.what[:11] for divergence in report.divergences] == ["a timer tha"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (Kind.REQUEST, []),
+        (Kind.REQUEST, {"x": "one"}),
+        (Kind.ANSWER, {"x": 1, "status": 200, "reused": True, "elapsed_ns": 1, "body": {"bytes": 7}}),
+        (Kind.ANSWER, {"x": 1, "status": 200, "reused": True, "elapsed_ns": 1, "body": {"bytes": "☃"}}),
+        (Kind.OUTCOME, {"what": "dance"}),
+        (Kind.OUTCOME, {"what": "place", "client_id": "1", "failure": "vague"}),
+        (Kind.INTENT, None),
+        (Kind.TIMER, {"purpose": 1}),
+        (Kind.GENERATION, {"session": "maybe"}),
+        (Kind.FRAME_IN, 7),
+        (Kind.END, {}),
+    ],
+)
+def test_a_record_of_a_wrong_shape_is_named(kind: Kind, data: Any) -> None:
+    """Somebody edited the file: the record and what is wrong with it are told, and no more."""
+    session = recorded("plain")
+    record = session.find(kind)
+    with pytest.raises(UnusableRecordingError, match=f"record {record.number} "):
+        repeat(session.with_record(attrs.evolve(record, data=data)))
+
+
+@pytest.fixture(scope="module", params=["hashed", "kept"])
+def signed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Session, Key]:
+    """A short session, which shows its account or not, and the key that signed it."""
+    path = tmp_path_factory.mktemp("signed") / "session.journal"
+
+    async def play(rehearsal: Rehearsal) -> Key:
+        await rehearsal.trade(1)
+        return Key(rehearsal.surroundings.identity.private_key)
+
+    settings = attrs.evolve(
+        Settings(), strategy=ProbeSettings(pause=0.1), journal=JournalSettings(account=request.param)
+    )
+    key = rehearse(play, settings, seed=5, delay=0.02, tls=False, journal=path)
+    recording = read(path)
+    return Session(recording.header, recording.records), key
+
+
+def test_with_the_key_signatures_are_compared(signed: tuple[Session, Key]) -> None:
+    """They repeat, so their digests do; what else is compared depends on whether the account was kept."""
+    session, key = signed
+    report = repeat(session, key)
+    assert report.orders > 1
+    assert report.divergences == []
+    assert bool(report.notes) == (session.header.account == "hashed")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "found_by"),
+    [
+        ("signature_digest", "0" * 32, {"hashed with key", "kept with key"}),
+        ("message_hash", "0x1", {"kept with key"}),
+        ("struct_hash", "0x1", {"hashed", "kept", "hashed with key", "kept with key"}),
+    ],
+)
+def test_with_the_key_signatures_are_found_out(
+    signed: tuple[Session, Key], field: str, value: str, found_by: set[str]
+) -> None:
+    """Those of another message. Without the key, or without the account, what depends on them is believed."""
+    session, key = signed
+    number = session.find(Kind.INTENT).number
+    tampered = session.edited(number, lambda data: data | {field: value})
+    for given, manner in ((None, session.header.account), (key, f"{session.header.account} with key")):
+        found = [divergence.record for divergence in repeat(tampered, given).divergences]
+        assert found == [number] * (manner in found_by)
+
+
+def test_another_key_is_found_out(signed: tuple[Session, Key]) -> None:
+    """Every order was signed with another; and with its account in sight every login differs, too."""
+    session, _ = signed
+    report = repeat(session, Key("0x1234567890abcdef"))
+    intents = sum(divergence.kind == Kind.INTENT for divergence in report.divergences)
+    assert intents == report.orders
+    assert (intents < len(report.divergences)) == (session.header.account == "kept")

@@ -1,0 +1,249 @@
+"""A bug in the bot makes recorded sessions diverge: in the strategy, in all that is behind it, in every encoder."""
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import pytest
+from replay_stage import recorded
+
+from bot.core import order as orders
+from bot.core.errors import UnknownOutcomeError
+from bot.core.fixed import parse
+from bot.core.order import Event, Order, Side, State
+from bot.core.tape import Kind
+from bot.link.clock import VenueClock
+from bot.paradex import rest, rpc, snip12
+from bot.paradex.answers import OrderReport
+from bot.paradex.rest import Request
+from bot.replay.steps import errands
+from bot.replay.steps.manners import repeat
+from bot.trading import executor, ledger, manager, transcript
+from bot.trading.effects import CancelOrder
+from bot.trading.trader import Trader
+
+Patch = pytest.MonkeyPatch
+
+
+def one_tick_off(patch: Patch) -> None:
+    place = Trader.place
+    patch.setattr(
+        Trader,
+        "place",
+        lambda self, *args, price, **more: place(self, *args, price=price + 10_000_000, **more),
+    )
+
+
+def sells(patch: Patch) -> None:
+    place = Trader.place
+    patch.setattr(Trader, "place", lambda self, market, _side, **more: place(self, market, Side.SELL, **more))
+
+
+def pauses_longer(patch: Patch) -> None:
+    wait = Trader.set_timer
+    patch.setattr(Trader, "set_timer", lambda self, seconds: wait(self, seconds * 1.5))
+
+
+def forgets_to_cancel(patch: Patch) -> None:
+    patch.setattr(Trader, "cancel", lambda _self, _client_id: None)
+
+
+def counts_from_zero(patch: Patch) -> None:
+    patch.setattr(manager, "count", lambda _start: iter(range(10**6)))
+
+
+def cancels_twice(patch: Patch) -> None:
+    def send_cancel(self: manager.OrderManager, order: Order) -> None:
+        self._effects += [CancelOrder(order)] * bool(order.venue_id)
+
+    patch.setattr(manager.OrderManager, "_send_cancel", send_cancel)
+
+
+def looks_up_later(patch: Patch) -> None:
+    patch.setattr(manager, "LOOK_AGAIN_S", 1.1)
+
+
+def takes_a_refusal_for_a_loss(patch: Patch) -> None:
+    patch.setattr(
+        rest,
+        "failure",
+        lambda status, _body: UnknownOutcomeError(f"HTTP {status} without a code of the venue"),
+    )
+
+
+def rests_too_early(patch: Patch) -> None:
+    patch.setitem(orders.TRANSITIONS, (State.SENT, Event.ACCEPTED), State.OPEN)
+
+
+def lets_the_dead_rise(patch: Patch) -> None:
+    patch.setitem(orders.TRANSITIONS, (State.CLOSED, Event.ACCEPTED), State.NEW)
+
+
+def believes_an_unknown_status(patch: Patch) -> None:
+    patch.setitem(ledger.EVENT_OF_STATUS, "SUSPENDED_BY_AUCTION", Event.ENDED)
+
+
+def forgets_fills(patch: Patch) -> None:
+    patch.setattr(ledger.Ledger, "_remaining", lambda _self, order, _report: order.remaining)
+
+
+def reads_another_field(patch: Patch) -> None:
+    known = rpc._order_reports
+
+    class Wrong:
+        def decode(self, data: bytes) -> OrderReport:
+            report = known.decode(data)
+            return attrs.evolve(report, client_id=report.id)
+
+    patch.setattr(rpc, "_order_reports", Wrong())
+
+
+def dies_of_an_unreadable_number(patch: Patch) -> None:
+    def fragile(text: str) -> int:
+        if not text[-1].isdecimal():
+            raise ArithmeticError(text)
+        return parse(text)
+
+    patch.setattr(ledger, "parse", fragile)
+
+
+def writes_trailing_zeros(patch: Patch) -> None:
+    patch.setattr(rest, "render", lambda value: f"{value / 10**8:.8f}")
+
+
+def takes_another_window(patch: Patch) -> None:
+    create = rest.create_order
+    patch.setattr(rest, "create_order", lambda order, **more: create(order, **(more | {"recv_window": 6000})))
+
+
+def reorders_a_body(patch: Patch) -> None:
+    encode = rest._json
+    patch.setattr(rest, "_json", lambda value: encode(dict(sorted(value.items()))))
+
+
+def cancels_by_our_id(patch: Patch) -> None:
+    patch.setattr(
+        errands,
+        "cancel_request",
+        lambda order: rest.cancel_by_client_id(order.client_id, market=order.market),
+    )
+
+
+def forgets_the_market(patch: Patch) -> None:
+    patch.setattr(
+        errands,
+        "history_request",
+        lambda order: attrs.evolve(
+            executor.history_request(order), path=f"/orders-history?client_id={order.client_id}"
+        ),
+    )
+
+
+def names_a_header_otherwise(patch: Patch) -> None:
+    auth = rest.auth
+
+    def renamed(**fields: Any) -> Request[Any]:
+        request = auth(**fields)
+        return attrs.evolve(request, headers={name.title(): value for name, value in request.headers.items()})
+
+    patch.setattr(rest, "auth", renamed)
+
+
+def subscribes_elsewhere(patch: Patch) -> None:
+    patch.setattr(rpc, "orders_channel", lambda market: f"order.{market}")
+
+
+def writes_another_version(patch: Patch) -> None:
+    request = rpc.request
+    patch.setattr(rpc, "request", lambda *args: request(*args).replace('"2.0"', '"1.0"'))
+
+
+def hashes_price_before_size(patch: Patch) -> None:
+    fields = snip12._order_fields
+
+    def swapped(terms: snip12.OrderTerms) -> dict[str, int]:
+        found = fields(terms)
+        return {name: found[name] for name in ("timestamp", "market", "side", "orderType", "price", "size")}
+
+    patch.setattr(snip12, "_order_fields", swapped)
+
+
+def hashes_another_side(patch: Patch) -> None:
+    patch.setattr(snip12, "SIDES", {"BUY": 2, "SELL": 1})
+
+
+def hashes_another_type(patch: Patch) -> None:
+    patch.setattr(snip12, "ORDER", snip12.MODIFY_ORDER)
+
+
+def shifts_the_venues_clock(patch: Patch) -> None:
+    def measured(self: VenueClock, *, server_time_ms: int, elapsed_ns: int) -> None:
+        self._offset_ns = server_time_ms * 1_000_000 - elapsed_ns * 3 - self._clock.monotonic_ns()
+
+    patch.setattr(VenueClock, "measured", measured)
+
+
+def tells_less_of_an_order(patch: Patch) -> None:
+    terms = transcript._terms
+    patch.setattr(transcript, "_terms", lambda order: terms(order) | {"instruction": "GTC"})
+
+
+def misses_who_ended_it(patch: Patch) -> None:
+    update = ledger.Ledger.update
+    patch.setattr(
+        ledger.Ledger,
+        "update",
+        lambda self, order, report, **more: update(
+            self, order, attrs.evolve(report, cancel_reason=None), **more
+        ),
+    )
+
+
+def does_not_stop(patch: Patch) -> None:
+    patch.setattr(manager.OrderManager, "_stop", lambda _self: None)
+
+
+@pytest.mark.parametrize(
+    ("bug", "name", "kind"),
+    [
+        (one_tick_off, "plain", Kind.EFFECT),
+        (sells, "plain", Kind.EFFECT),
+        (pauses_longer, "plain", Kind.EFFECT),
+        (forgets_to_cancel, "plain", Kind.EFFECT),
+        (counts_from_zero, "plain", Kind.EFFECT),
+        (cancels_twice, "strange", Kind.EFFECT),
+        (looks_up_later, "plain", Kind.EFFECT),
+        (takes_a_refusal_for_a_loss, "reconnects", Kind.OUTCOME),
+        (rests_too_early, "plain", Kind.ORDER),
+        (believes_an_unknown_status, "strange", Kind.ORDER),
+        (forgets_fills, "fills", Kind.ORDER),
+        (reads_another_field, "plain", Kind.ORDER),
+        (dies_of_an_unreadable_number, "strange", None),
+        (writes_trailing_zeros, "plain", Kind.INTENT),
+        (takes_another_window, "plain", Kind.INTENT),
+        (reorders_a_body, "plain", Kind.INTENT),
+        (cancels_by_our_id, "plain", Kind.REQUEST),
+        (forgets_the_market, "reconnects", Kind.REQUEST),
+        (names_a_header_otherwise, "plain", Kind.REQUEST),
+        (subscribes_elsewhere, "plain", Kind.FRAME_OUT),
+        (writes_another_version, "plain", Kind.FRAME_OUT),
+        (hashes_price_before_size, "plain", Kind.INTENT),
+        (hashes_another_side, "plain", Kind.INTENT),
+        (hashes_another_type, "plain", Kind.INTENT),
+        (shifts_the_venues_clock, "fills", Kind.INTENT),
+        (tells_less_of_an_order, "plain", Kind.EFFECT),
+        (misses_who_ended_it, "plain", Kind.ORDER),
+        (does_not_stop, "strange", Kind.EFFECT),
+    ],
+)
+def test_a_bug_makes_a_session_diverge(
+    bug: Callable[[Patch], None], name: str, kind: Kind | None, monkeypatch: Patch
+) -> None:
+    """And the first divergence is of the kind that the bug is about."""
+    bug(monkeypatch)
+    report = repeat(recorded(name))
+    assert report.exit_code == 1
+    if kind is None:
+        assert "the bot breaks: ArithmeticError: some (test_replay_steps_bugs.py, line " in report.stopped
+    else:
+        assert report.divergences[0].kind == kind
