@@ -13,10 +13,14 @@ from bot.core.tape import Kind, Stamp
 from bot.journal.file import File
 from bot.journal.header import Header
 from bot.journal.parts import Parts
-from bot.journal.record import Lines, payload
+from bot.journal.record import LONGEST_LINE, Lines, payload
 
 HELD_AT_MOST = 32 << 20
 """Bytes that may wait for a file that cannot be written: hours of a quiet bot, minutes of a busy one."""
+
+
+LONGEST_RECORD = LONGEST_LINE // 2
+"""Bytes. A reader takes no longer line, and cleaning makes nothing twice as long."""
 
 
 class Journal:
@@ -60,7 +64,10 @@ class Journal:
         self._number += 1
         stamp = Stamp(self._number, self._clock.monotonic_ns())
         if not self._is_full:
-            self._append(payload(stamp.number, stamp.ns, generation, kind, data))
+            record = payload(stamp.number, stamp.ns, generation, kind, data)
+            if len(record) > LONGEST_RECORD:  # an answer without end: that it came is kept
+                record = payload(stamp.number, stamp.ns, generation, kind, {"bytes_left_out": len(record)})
+            self._append(record)
             if len(self._unwritten) > HELD_AT_MOST and not self.flush():
                 self._is_full = True
                 self.give_up(f"{HELD_AT_MOST >> 20} MiB wait for a file that cannot be written")
@@ -125,5 +132,7 @@ class Journal:
         """
         if not self._verdict:
             self._verdict = f"the journal failed: {reason}"
-            logger.error("[JOURNAL] Paradex {}; no order may leave any more, and the bot stops", self._verdict)
+            logger.error(
+                "[JOURNAL] Paradex {}; no order may leave any more, and the bot stops", self._verdict
+            )
             self._ask_to_stop(self._verdict)

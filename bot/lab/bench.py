@@ -6,7 +6,7 @@ from typing import Annotated
 import cyclopts
 from cyclopts.validators import Number
 
-from bot.lab import hour, signing
+from bot.lab import hour, journal, signing
 
 
 def main(
@@ -15,7 +15,7 @@ def main(
     seconds: Annotated[float, cyclopts.Parameter(validator=Number(gte=20))] = hour.HOUR,
     json: Annotated[bool, cyclopts.Parameter(negative="")] = False,
 ) -> int:
-    """Measure signing, and the simulated hour.
+    """Measure signing, what the journal costs an order, and the simulated hour.
 
     Args:
         orders: how many orders are signed by each side.
@@ -24,6 +24,7 @@ def main(
     """
     return max(
         signing.main(orders=orders, json=json),
+        journal.main(json=json),
         hour.main(seconds=seconds, json=json),
     )
 

@@ -40,7 +40,7 @@ class Link(Duplex[Path]):
 
     connections: list[Connection] = attrs.field(factory=list)
     refusal_takes: float = 0.0
-    """Seconds, on top of the way there and back."""
+    """Seconds that an attempt to connect waits for its refusal, at least."""
 
     def shape(
         self,
@@ -55,7 +55,7 @@ class Link(Duplex[Path]):
         self.down.shape(delay=delay, jitter=jitter, bandwidth=bandwidth, segment=segment)
 
     def refuse(self, after: float = 0.0) -> None:
-        """Refuse whoever opens a connection, ``after`` so many seconds, until `heal`."""
+        """Refuse whoever opens a connection, but not before ``after`` seconds have passed, until `heal`."""
         self.refusal_takes = after
         self.up.refuse()
 

@@ -7,7 +7,13 @@ import attrs
 import trio
 
 from bot.core.clock import Clock
-from bot.core.errors import JournalError, NotSentError, RequestError, SessionGoneError
+from bot.core.errors import (
+    JournalError,
+    NotSentError,
+    RequestError,
+    SessionGoneError,
+    UnknownOutcomeError,
+)
 from bot.core.order import Order
 from bot.core.setting import setting
 from bot.core.tape import HIDDEN, Tape
@@ -36,6 +42,10 @@ from bot.trading.effects import (
 )
 
 T = TypeVar("T")
+
+CANCEL_DEADLINE = 2.5
+"""Seconds for a turn and an answer. Shorter than any other request's: a cancel may be repeated, and a stop that waits
+for one has only a few seconds (`faults.md` section 2)."""
 
 
 @attrs.frozen
@@ -152,8 +162,10 @@ class Executor:
 
     async def _cancel(self, order: Order, cause: int) -> Answer[EmptyAnswer]:
         """Cancels need no session, and no journal: they go while one of them is away, too."""
-        async with self.authed.reserve_order_lane() as lane:
-            return await lane.send(attrs.evolve(cancel_request(order), cause=cause))
+        with trio.move_on_after(CANCEL_DEADLINE):
+            async with self.authed.reserve_order_lane() as lane:
+                return await lane.send(attrs.evolve(cancel_request(order), cause=cause))
+        raise UnknownOutcomeError(f"the cancel had no answer within {CANCEL_DEADLINE:g} s")
 
     async def _look_up(self, order: Order, cause: int) -> LookedUp:
         try:

@@ -1,6 +1,7 @@
 """What is known of every order of this run, and the only place where that changes."""
 
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 from loguru import logger
@@ -83,11 +84,11 @@ class Ledger:
 
     def sending(self, client_id: str, *, sent_ns: int, sign_ns: int, last_acceptable_ns: int) -> None:
         """The request is about to leave."""
-        order = attrs.evolve(self.get(client_id), sent_ns=sent_ns, last_acceptable_ns=last_acceptable_ns)
+        order = self.get(client_id)
         if self._is_possible(order, Event.SEND):
             self.counts.placed += 1
             self.latencies.sign.add(sign_ns)
-            self.move(order, Event.SEND)
+            self.move(order, Event.SEND, sent_ns=sent_ns, last_acceptable_ns=last_acceptable_ns)
 
     def answered(self, client_id: str, report: OrderReport, *, reused: bool, request_ns: int) -> None:
         """The venue has taken the request."""
@@ -140,24 +141,30 @@ class Ledger:
             return
         if not self._is_possible(order, event):
             return
-        known = attrs.evolve(
-            order, venue_id=report.id, remaining=min(order.remaining, self._remaining(order, report))
-        )
-        if channel_ns is not None and event is not Event.ACCEPTED:
+        is_confirmed = channel_ns is not None and event is not Event.ACCEPTED
+        if channel_ns is not None and is_confirmed:
             logger.info("[ORDER] Paradex order confirmed via WS: id={}, status={}", report.id, report.status)
             if not order.seen_on_channel:
-                known = attrs.evolve(known, seen_on_channel=True)
                 self.counts.confirmed += 1
                 if order.sent_ns is not None:
                     self.latencies.confirm.add(channel_ns - order.sent_ns)
-        self.move(known, event, reason=report.cancel_reason or "")
+        self.move(
+            order,
+            event,
+            reason=report.cancel_reason or "",
+            venue_id=report.id,
+            remaining=min(order.remaining, self._remaining(order, report)),
+            seen_on_channel=order.seen_on_channel or is_confirmed,
+        )
 
-    def move(self, order: Order, event: Event, *, reason: str = "") -> None:
-        """Take over ``order`` in the state that ``event`` leads to. The impossible changes nothing but the alarms."""
-        if not self._is_possible(order, event):
+    def move(self, before: Order, event: Event, *, reason: str = "", **known: Any) -> None:
+        """Take over what is ``known`` of an order, in the state that ``event`` leads to.
+
+        The impossible changes nothing but the alarms.
+        """
+        if not self._is_possible(before, event):
             return
-        before = self.get(order.client_id)
-        after = attrs.evolve(order, state=before.after(event), reason=reason or before.reason)
+        after = attrs.evolve(before, state=before.after(event), reason=reason or before.reason, **known)
         if after.is_over:
             self._live.pop(after.client_id, None)
             self._over[after.client_id] = after

@@ -105,7 +105,9 @@ def test_an_empty_one_disappears(tmp_path: Path) -> None:
     parts = Parts(LocalDisk(), path)
     parts.file.append(bytearray(b"x"))
     parts.give_back()
-    assert path.read_bytes() == b"x"
+    parts.file.append(bytearray(b"y"))
+    assert path.read_bytes() == b"xy"
+    parts.file.close()
 
 
 def test_it_is_known_when_it_is_lost(tmp_path: Path) -> None:
@@ -190,6 +192,24 @@ def test_compression(part: Path) -> None:
     assert after == names.compressed(part)
     assert content(after) == before
     assert zstandard.get_frame_parameters(after.read_bytes()).content_size == len(before)
+
+
+def test_a_power_cut_finds_one_of_the_two(part: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new file is on the disk before it gets its name, and its name before the old one goes."""
+    done: list[tuple[bool, set[str]]] = []
+    real_fsync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        done.append((is_folder, {path.name for path in part.parent.iterdir()}))
+        real_fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    compress(part, stay())
+    assert done == [
+        (False, {"s.journal", "s.journal.zst.unfinished"}),
+        (True, {"s.journal", "s.journal.zst"}),
+    ]
 
 
 def test_compression_without_room(part: Path) -> None:

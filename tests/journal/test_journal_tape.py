@@ -53,6 +53,20 @@ async def test_a_commit_is_one_write() -> None:
 
 
 @virtual
+async def test_a_record_that_no_reader_takes_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It would hide everything after it; that it came, and how large, is kept in its place."""
+    monkeypatch.setattr(tape, "LONGEST_RECORD", 1000)
+    async with staged() as stage:
+        stage.write("x" * 1000)
+        stage.write("y")
+        stage.journal.commit()
+        assert stage.texts() == ["bytes_left_out", "y"]
+    assert numbers(stage.disk, tmp_path) == [1, 2]
+
+
+@virtual
 async def test_what_nobody_commits_is_written_soon() -> None:
     """Each record at most 200 ms after it was written down, however they come; and an idle journal writes nothing."""
     async with staged() as stage:

@@ -20,9 +20,10 @@ from bot.journal.reader import Recording, read
 from bot.journal.record import Record
 from bot.link.http import Reservation
 from bot.paradex.answers import OrderReport
-from bot.replay.network.fault import CannotStrikeError, Fault, can_strike
+from bot.replay.network.fault import CannotStrikeError, Fault, Strike, can_strike
 from bot.replay.network.faulted import Report, play_with_fault
 from bot.replay.network.score import decoded
+from bot.replay.network.stage import play
 from bot.settings import Settings
 from bot.settings.recorded import of_recording
 from bot.simulation.rehearsal import Rehearsal, rehearse
@@ -104,6 +105,47 @@ def test_a_login_that_is_struck_is_repeated(what: str, kind: Kind) -> None:
     assert report.orders
 
 
+def test_each_fault_does_to_a_frame_what_it_says() -> None:
+    """Not there, two seconds late, twice, or not there and its connection neither."""
+    recording = two_orders()
+    settings = of_recording(recording.header.settings)
+    frame = next(r for r in recording.records if r.kind == Kind.FRAME_IN and '"OPEN"' in r.data)
+    came: dict[Fault, list[float]] = {}
+    for fault in Fault:
+        records = play(recording, settings, Strike(frame.number, fault)).records
+        came[fault] = [(r.ns - frame.ns) / 1e9 for r in records if r.data == frame.data]
+        ended = next(r for r in records if r.kind == Kind.SOCKET_END)
+        assert (ended.data["code"], ended.ns == frame.ns) == (
+            (1006, True) if fault is Fault.CUT else (1000, False)
+        )
+    assert came == {
+        Fault.DROP: [],
+        Fault.DELAY: [pytest.approx(2.0)],
+        Fault.DUPLICATE: [0.0, 0.0],
+        Fault.CUT: [],
+    }
+
+
+def test_the_venue_keeps_its_own_clock() -> None:
+    """It was 3 s ahead of the recorded machine: so it is when it is asked more often than was recorded."""
+    recording = two_orders()
+    ahead = [
+        attrs.evolve(r, data=r.data | {"body": f'{{"server_time":"{int(found[1]) + 3000}"}}'})
+        if r.kind == Kind.ANSWER and (found := re.fullmatch(r'{"server_time":"(\d+)"}', r.data["body"]))
+        else r
+        for r in recording.records
+    ]
+    lost = next(r for r in ahead if r.kind == Kind.FRAME_IN and '"OPEN"' in r.data)
+    skewed = attrs.evolve(recording, records=ahead)
+    came = play(skewed, of_recording(recording.header.settings), Strike(lost.number, Fault.DROP))
+    asked = {r.data["x"] for r in came.records if r.kind == Kind.REQUEST and r.data["path"] == "/system/time"}
+    told = [r for r in came.records if r.kind == Kind.ANSWER and r.data["x"] in asked and r.ns > lost.ns]
+    for answer in told:
+        wall_ms = (recording.header.started_ns + answer.ns) / 1e6
+        assert int(decoded(answer.data["body"])["server_time"]) - wall_ms == pytest.approx(3000, abs=200)
+    assert len(told) == came.venue.answers.composed["GET /system/time"] > 0
+
+
 def test_the_same_fault_gives_the_same_report() -> None:
     """Same file, same record, same fault: the same words, and the same JSON."""
     answer = answer_before_its_frame(two_orders())
@@ -150,6 +192,19 @@ def test_what_cannot_be_struck_names_what_can(kind: Kind, fault: Fault, words: s
         struck(two_orders(), record.number, fault)
     nearest = int(str(refused.value).partition("the nearest that")[2].split(" is ")[1].split()[0])
     assert fault in can_strike(two_orders().records[nearest - 1])
+
+
+def test_a_request_that_never_left_cannot_be_struck() -> None:
+    """Its connection was refused when it was recorded, and is again: nothing of it is on the way."""
+    recording = two_orders()
+    answer = next(r for r in recording.records if r.kind == Kind.ANSWER and r.data["x"] == 12)
+    unsent = attrs.evolve(answer, kind=Kind.FAILURE, data={"x": 12, "failure": "not sent", "text": "refused"})
+    records = [unsent if r is answer else r for r in recording.records]
+    asked = next(r for r in records if r.kind == Kind.REQUEST and r.data["x"] == 12)
+    with pytest.raises(
+        CannotStrikeError, match=f"the request of record {asked.number} never left; the nearest"
+    ):
+        struck(attrs.evolve(recording, records=records), asked.number, Fault.DROP)
 
 
 @pytest.mark.parametrize("at", [0, -3, 10**9])
@@ -217,8 +272,8 @@ def retries(patch: pytest.MonkeyPatch) -> None:
 def takes_unknown_for_no(patch: pytest.MonkeyPatch) -> None:
     move = Ledger.move
 
-    def moved(self: Ledger, order: Order, event: Event, *, reason: str = "") -> None:
-        move(self, order, Event.REFUSED if event is Event.LOST else event, reason=reason)
+    def moved(self: Ledger, order: Order, event: Event, **known: Any) -> None:
+        move(self, order, Event.REFUSED if event is Event.LOST else event, **known)
 
     patch.setattr(Ledger, "move", moved)
 
@@ -258,7 +313,8 @@ def adds_up_fills(patch: pytest.MonkeyPatch) -> None:
 
 
 def names_nobody(patch: pytest.MonkeyPatch) -> None:
-    """The end does not say what is unresolved."""
+    """The end does not say what is unresolved: an order whose cancel is waited for too long."""
+    patch.setattr(executor, "CANCEL_DEADLINE", 60.0)
     summary = app.Work._summary
 
     def silent(self: app.Work, *args: Any) -> Summary:

@@ -1,5 +1,6 @@
 """Recorded sessions played over the virtual network: through the real HTTP and WebSocket clients into the bot."""
 
+import json
 from collections import deque
 from collections.abc import Callable
 from functools import cache, partial
@@ -80,9 +81,9 @@ def cut(rehearsal: Rehearsal) -> None:
 
 
 def unreachable(rehearsal: Rehearsal) -> None:
-    """Connections are reset, and new ones refused for a while."""
-    rehearsal.network.at(2.03, rehearsal.link.cut)
-    rehearsal.network.at(2.03, rehearsal.link.refuse)
+    """Connections are reset while nothing is on its way, and new ones refused for a while."""
+    rehearsal.network.at(1.75, rehearsal.link.cut)
+    rehearsal.network.at(1.75, rehearsal.link.refuse)
     rehearsal.network.at(4.0, rehearsal.link.heal)
 
 
@@ -100,7 +101,7 @@ def impatient(rehearsal: Rehearsal) -> None:
 
 
 TROUBLES: dict[str, tuple[Callable[[Rehearsal], None], float, float]] = {
-    "no time between": (calm, 0.0, 3),
+    "none, and no time between": (calm, 0.0, 3),
     "cut": (cut, 0.05, 5),
     "unreachable": (unreachable, 0.05, 7),
     "silent": (silent, 0.05, 16),
@@ -108,12 +109,17 @@ TROUBLES: dict[str, tuple[Callable[[Rehearsal], None], float, float]] = {
 }
 
 
-def session(file: Path, trouble: Callable[[Rehearsal], None], delay: float, seconds: float) -> Recording:
+ENDS = {Kind.FAILURE, Kind.SOCKET_OPEN, Kind.SOCKET_END, Kind.END}
+
+
+def session(
+    file: Path, trouble: Callable[[Rehearsal], None], delay: float, seconds: float, pause: float = 0.3
+) -> Recording:
     async def whole(rehearsal: Rehearsal) -> None:
         trouble(rehearsal)
         await rehearsal.trade(seconds)
 
-    settings = attrs.evolve(Settings(), strategy=ProbeSettings(pause=0.3))
+    settings = attrs.evolve(Settings(), strategy=ProbeSettings(pause=pause))
     rehearse(whole, settings, seed=3, delay=delay, tls=False, journal=file)
     return read(file)
 
@@ -124,6 +130,23 @@ def test_troubles_of_the_network_happen_again(trouble: str, tmp_path: Path) -> N
     recording = session(tmp_path / "session.journal", *TROUBLES[trouble])
     came = played(recording)
     assert came.summary.exit_code == recording.records[-1].data["exit_code"]
+    then, now = (
+        [(record.kind, round(record.ns, -2)) for record in records if record.kind in ENDS]
+        for records in (recording.records, came.records)
+    )
+    assert then == now
+
+
+def test_tokens_are_renewed_when_they_were(tmp_path: Path) -> None:
+    """Nobody recorded how long a token lives, and still the bot asks for the next one at the same ns."""
+    recording = session(tmp_path / "session.journal", calm, 0.05, 190, pause=30.0)
+    came = played(recording)
+    then, now = (
+        [r.ns for r in records if r.kind == Kind.REQUEST and r.data["path"].startswith("/auth/")]
+        for records in (recording.records, came.records)
+    )
+    assert now == then
+    assert len(then) > 2
 
 
 def test_a_session_without_its_end_is_played_as_far_as_it_goes() -> None:
@@ -184,3 +207,18 @@ def test_threads_of_a_session_do_not_depend_on_one_another() -> None:
     first, second = (Record(1, 1, 0, Kind.ORDER, {"client_id": name}) for name in "ab")
     assert differences([first, second], [second, first]) == []
     assert len(threads([first, second])) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "count"), [("price", "9", 2), ("signature_timestamp", 9, 0), ("signature", "?", 0)]
+)
+def test_bodies_are_compared_but_for_what_the_key_and_the_machine_decide(
+    name: str, value: object, count: int
+) -> None:
+    """Another price is another order; another signature, or another millisecond, is not."""
+    body = {"client_id": "a", "price": "1", "signature_timestamp": 1, "signature": "<hidden>"}
+    first, second = (
+        Record(1, 1, 0, Kind.REQUEST, {"method": "POST", "path": "/orders", "body": json.dumps(each)})
+        for each in (body, body | {name: value})
+    )
+    assert len(differences([first], [second])) == count

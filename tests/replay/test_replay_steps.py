@@ -10,18 +10,23 @@ import pytest
 from replay_stage import SESSIONS, Session, in_body, in_json, recorded
 
 from bot import app
+from bot.core.errors import RefusedError, UnknownOutcomeError
 from bot.core.order import State
-from bot.core.tape import Kind
+from bot.core.tape import HIDDEN, Kind
 from bot.journal.reader import read
 from bot.journal.settings import JournalSettings
+from bot.paradex import rest, rpc
 from bot.replay.errors import UnusableRecordingError
 from bot.replay.steps.comparison import DECIDED
+from bot.replay.steps.conversations import Conversation
+from bot.replay.steps.errands import Errand, Errands, Exchange
 from bot.replay.steps.hashes import Key
 from bot.replay.steps.manners import repeat
+from bot.replay.steps.shapes import Outcome
 from bot.session.inbox import Item
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
-from bot.trading.effects import Effect
+from bot.trading.effects import Effect, FetchBbo
 from bot.trading.manager import OrderManager
 from bot.trading.probe import ProbeSettings
 
@@ -197,6 +202,12 @@ def order_frame(text: Any) -> bool:
         ("plain", Kind.FRAME_OUT, lambda text: "subscribe" in text, in_json(id=3)),
         ("plain", Kind.OUTCOME, lambda data: data["what"] == "quote", lambda data: data.update(x=[1])),
         ("plain", Kind.OUTCOME, lambda data: data["what"] == "list", lambda data: data.update(x=[])),
+        (
+            "plain",
+            Kind.OUTCOME,
+            lambda data: data["what"] == "list",
+            lambda data: data.update(requested_ns=10**12),
+        ),
         ("reconnects", Kind.OUTCOME, lambda data: "failure" in data, lambda data: data.update(text="other")),
         ("reconnects", Kind.OUTCOME, lambda data: "code" in data, lambda data: data.update(status=404)),
         ("plain", Kind.TIMER, lambda _: True, lambda data: data.update(purpose="cancel")),
@@ -282,6 +293,75 @@ def test_a_timer_that_never_elapses_is_missed() -> None:
     timer = session.find(Kind.TIMER, lambda data: data["purpose"] == "look up")
     report = repeat(session.without(timer.number))
     assert [divergence.what[:11] for divergence in report.divergences] == ["a timer tha"]
+
+
+@pytest.mark.parametrize("kind", [Kind.EFFECT, Kind.OUTCOME, Kind.INTENT, Kind.FRAME_OUT, Kind.FRAME_IN])
+def test_every_record_belongs_to_its_generation(kind: Kind) -> None:
+    """Only what is of the WebSocket has one, and it is compared, too."""
+    record = recorded("plain").find(kind)
+    assert found_at(recorded("plain").with_record(attrs.evolve(record, generation=7))) == record.number
+
+
+def test_a_session_that_was_not_ready_is_not_lost() -> None:
+    """Of three generations each becomes ready and is lost, in this order."""
+    lost = recorded("reconnects").find(Kind.GENERATION, lambda data: data["session"] == "lost")
+    assert found_at(recorded("reconnects").with_record(attrs.evolve(lost, generation=2))) == lost.number
+
+
+def test_decisions_come_in_their_order() -> None:
+    """Two that changed places are found, although both are there."""
+    session = recorded("plain")
+    effect = session.find(Kind.EFFECT, lambda data: data["do"] == "cancel")
+    order = next(record for record in session.records if record.number == effect.number - 1)
+    swapped = session.with_record(attrs.evolve(order, kind=effect.kind, data=effect.data))
+    swapped = swapped.with_record(attrs.evolve(effect, kind=order.kind, data=order.data))
+    report = repeat(swapped)
+    assert report.divergences[0].what == "decided now after what came later then"
+
+
+def test_nothing_comes_after_the_end() -> None:
+    """Whatever it is."""
+    session = recorded("plain")
+    last = session.records[-1]
+    more = attrs.evolve(last, number=last.number + 1, kind=Kind.COMMAND, data={"command": "hurry"})
+    assert found_at(attrs.evolve(session, records=[*session.records, more])) == more.number
+
+
+def test_an_answer_that_ought_to_be_hidden_is_found() -> None:
+    """A bot that writes tokens down is not this one."""
+    session = recorded("plain")
+    number = session.find(Kind.ANSWER, lambda data: data["body"] == HIDDEN).number
+    assert found_at(session.edited(number, lambda data: data.update(body="{}"))) == number
+
+
+def test_of_two_errands_that_failed_the_right_one_ends() -> None:
+    """Failures do not name their request: what was told of them does."""
+    errands = Errands()
+    for number in (1, 2, 3):
+        errand = Errand(FetchBbo("BTC-USD-PERP"), number, 0)
+        exchange = Exchange(number, number, 0, rest.bbo("BTC-USD-PERP"))
+        exchange.result = UnknownOutcomeError(f"reason {number}") if number > 1 else None
+        errand.exchanges.append(exchange)
+        errands.add(errand)
+    outcome = Outcome("quote", market="BTC-USD-PERP", failure="unknown")
+    found = errands.find(outcome, UnknownOutcomeError("reason 3"))
+    assert found is not None
+    assert found.record == 3
+    other = errands.find(outcome, UnknownOutcomeError("no such reason"))
+    assert other is not None
+    assert other.record == 2
+
+
+def test_a_refused_opening_goes_no_further() -> None:
+    """What the venue refused is not followed by the next request, nor is such a session ever ready."""
+    conversation = Conversation.begin(["BTC-USD-PERP"])
+    first = conversation.due
+    assert first == rpc.request(1, "auth", {"bearer": HIDDEN})
+    conversation.sent()
+    assert not conversation.replied(rpc.Reply(7, None))
+    assert conversation.replied(rpc.Reply(1, RefusedError(40111, "", "expired")))
+    assert conversation.due is None
+    assert not conversation.is_complete
 
 
 @pytest.mark.parametrize(

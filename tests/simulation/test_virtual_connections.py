@@ -91,6 +91,17 @@ async def test_a_port_where_nobody_listens_refuses_after_a_round_trip() -> None:
 
 
 @virtually
+async def test_a_refusal_can_take_its_time() -> None:
+    """A link that refuses after so many seconds keeps who asks waiting as long; less than a round trip is nothing."""
+    async with stage() as s:
+        for seconds, taken in ((3.0, 3.0), (RTT / 2, RTT)):
+            s.link.refuse(seconds)
+            asked = trio.current_time()
+            assert await refusal(s) is ConnectionRefusedError
+            assert trio.current_time() - asked == taken
+
+
+@virtually
 async def test_a_link_can_refuse_connections_for_a_while() -> None:
     """A refusing link refuses new connections and leaves old ones alone, until it heals."""
     async with stage() as s:

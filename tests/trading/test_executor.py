@@ -36,7 +36,7 @@ from bot.session.inbox import Item, OpenOrdersListed
 from bot.session.stop import Stop
 from bot.trading import effects as fx
 from bot.trading.effects import Effect
-from bot.trading.executor import Executor, OrdersSettings, failure_of, or_failure
+from bot.trading.executor import CANCEL_DEADLINE, Executor, OrdersSettings, failure_of, or_failure
 from bot.trading.leftovers import cancel_leftovers
 from bot.trading.reconcile import INTERVAL, reconcile
 from bot.trading.transcript import of_item
@@ -431,6 +431,24 @@ async def test_cancels(venue_id: str, path: str) -> None:
         items = await stage.result(fx.CancelOrder(make_order(venue_id=venue_id)))
     assert items == [fx.CancelEnded("run-1", None)]
     assert [(method, where) for _, method, where in stage.http.sent] == [("DELETE", path)]
+
+
+async def test_a_cancel_does_not_wait_for_ever(autojump_clock: trio.testing.MockClock) -> None:
+    """Its answer is lost: soon nobody knows, and it may be repeated. A turn that never comes counts, too."""
+    del autojump_clock
+
+    async def silence(_request: Request[Any]) -> object:
+        await trio.sleep_forever()
+
+    async with open_stage(silence) as stage:
+        stage.executor.carry_out(fx.CancelOrder(make_order(venue_id="v1")), 1)
+        await trio.sleep(60)
+    (at, ended), *others = stage.items
+    assert others == []
+    assert at == CANCEL_DEADLINE
+    assert isinstance(ended, fx.CancelEnded)
+    assert isinstance(ended.failure, UnknownOutcomeError)
+    assert "no answer within 2.5 s" in str(ended.failure)
 
 
 OPEN, CLOSED = report("OPEN"), report("CLOSED")

@@ -19,10 +19,12 @@ from urllib.parse import quote
 
 import attrs
 import pytest
+import trio
 import zstandard
 from loguru import logger
 
 from bot import run
+from bot.core.tape import HIDDEN
 from bot.exchange.identity.tokens import Issued, Tokens
 from bot.exchange.rest.api import Rest
 from bot.exchange.stream.frames import ChannelData, Payload
@@ -30,7 +32,7 @@ from bot.exchange.transport import http as transport
 from bot.journal.redact import Cleaner
 from bot.journal.settings import JournalSettings
 from bot.link import signer
-from bot.link.secrets import Redactor
+from bot.link.secrets import Redactor, Secret
 from bot.link.websocket import WebSocket
 from bot.log import LogSettings, set_up
 from bot.paradex import rest
@@ -38,6 +40,7 @@ from bot.session.capabilities import Stream
 from bot.settings import Settings
 from bot.simulation.disk import MemoryDisk
 from bot.simulation.rehearsal import Rehearsal, rehearse
+from bot.summary import Summary
 from bot.trading.probe import Probe, ProbeSettings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -201,6 +204,7 @@ def chatter(r: Rehearsal, canaries: Canaries) -> None:
     ours = list(r.exchange.orders.values())[-1]
     known = {"id": ours.id, "client_id": ours.client_id, "market": ours.market, "status": "CLOSED"}
     for session in r.exchange.feeds.sessions:
+        session.publish(CHANNEL, known | {"status": words})  # an alarm quotes it
         session.publish(CHANNEL, known | {"cancel_reason": words, "signature": words, **quoted})
 
 
@@ -232,6 +236,7 @@ def session(
     """Trade, with an order refused, a reconnect and a token refused; the log at its most talkative."""
     log = io.StringIO()
     others: list[str] = []
+    alarms: list[str] = []
     redactors: list[Redactor] = []
 
     async def play(r: Rehearsal) -> None:
@@ -250,6 +255,7 @@ def session(
         happen(r)
         summary = await r.trade(seconds)
         others.extend([summary.to_json().decode(), summary.to_table()])
+        alarms.extend(summary.alarms)
 
     settings = attrs.evolve(
         Settings(),
@@ -265,7 +271,7 @@ def session(
         disk.save()
     journal = b"".join(_content(path) for path in sorted(folder.iterdir()))
     printed = "".join(map(redactors[0].redact, others))  # as the verb does; a process is tested below
-    return Written(journal, log.getvalue().encode(), printed.encode())
+    return Written(journal, log.getvalue().encode(), "\n".join([printed, *alarms]).encode())
 
 
 def _content(path: Path) -> bytes:
@@ -288,6 +294,7 @@ def test_a_plain_session(canaries: Canaries, tmp_path: Path) -> None:
     assert len(canaries.signatures) > 10
     assert b"SYSTEM_STATUS_CANCEL_ONLY" in written.journal
     assert b"frame set aside" in written.log
+    assert b"a status unknown here" in written.others
     assert canaries.secrets_in(written.everything) == set()
     assert not canaries.account_in(written.journal)
 
@@ -350,6 +357,28 @@ def test_a_login_that_is_refused_for_good(
     written = session(canaries, tmp_path)
     assert b"INVALID_STARKNET_SIGNATURE" in written.others
     assert canaries.secrets_in(written.everything) == set()
+
+
+def test_what_the_verb_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The table on stdout and the file of the summary: their words may be the venue's."""
+    key = Secret(f"{0x5BB9440E2767B2A1F2C4FFAE1A0B2B3C4D5E6F708192A3B4C5D6E7F8091A2B3:#x}")
+    words = f"the venue refuses: {key.reveal()}, Authorization: Bearer 0a1B2c3D4e5F6g7H8i9J"
+    summary = Summary(environment="embedded", exit_reason=words, is_fatal=True, alarms=[words])
+    monkeypatch.setattr(trio, "run", lambda *_: summary)
+    monkeypatch.setattr(run, "set_up", lambda *_: None)
+    monkeypatch.setattr(run, "new_key", lambda: key)
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "summary.json"
+    assert run.run_bot(run.Options(summary=file, no_record=True), None) == 3  # type: ignore[arg-type]
+    told = json.loads(file.read_text())
+    assert (
+        told["alarms"]
+        == [told["exit_reason"]]
+        == [f"the venue refuses: {HIDDEN}, Authorization: Bearer {HIDDEN}"]
+    )
+    assert capfd.readouterr().out.count(told["exit_reason"]) == 2
 
 
 def test_a_key_file_with_a_slip_of_the_pen(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ import trio
 
 from bot import app
 from bot.core.order import Order
+from bot.link.http import Permit
 from bot.link.pool import Connection, Lane, Pool
 from bot.link.websocket import WebSocket
 from bot.paradex.rest import Request
@@ -74,9 +75,9 @@ async def keep_what_is_cancelled(
 def send_again(send: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """In place of `AuthedReservation.send`."""
 
-    async def sent(reservation: AuthedReservation, request: Request[Any]) -> Any:
+    async def sent(reservation: AuthedReservation, request: Request[Any], *permit: Permit) -> Any:
         try:
-            return await send(reservation, request)
+            return await send(reservation, request, *permit)
         except trio.Cancelled:
             with trio.move_on_after(1, shield=True):
                 await send(reservation, request)

@@ -114,6 +114,9 @@ def test_a_run_of_some_seconds(tmp_path: Path) -> None:
     assert http["order_requests"] == 2 * orders["placed"]
     assert summary["latency_ms"]["request"]["count"] == orders["placed"]
     assert f"placed {orders['placed']}" in printed
+    (journal,) = (tmp_path / "state/paradex-bot").glob("embedded-*.journal")
+    assert f"[INIT] Paradex session is recorded in {journal}\n" in bot.log
+    assert journal.stat().st_mode & 0o777 == 0o600
 
 
 def test_what_a_killed_bot_leaves(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import attrs
 import pytest
 import trio
+from loguru import logger
 
 from bot import app
 from bot.core.fixed import Fixed
@@ -175,6 +176,24 @@ def test_later_sigint_leaves_and_names_what_is_unresolved() -> None:
     assert order.client_id in summary.to_table()
 
 
+def test_a_stop_outlives_the_answer_to_a_cancel() -> None:
+    """It is lost just when the bot is to stop: the cancel is repeated, and the end is clean and below 8 s."""
+
+    async def play(rehearsal: Rehearsal) -> tuple[Summary, float]:
+        at_message("http>", "DELETE /orders", count=2, after=RTT / 4)(rehearsal)
+        on_message(rehearsal, "http>", "DELETE /orders", rehearsal.link.black_hole, count=2, after=RTT / 5)
+        on_message(rehearsal, "http>", "DELETE /orders", rehearsal.link.heal, count=2, after=0.5)
+        summary = await rehearsal.trade()
+        assert {order.status for order in rehearsal.exchange.orders.values()} == {"CLOSED"}
+        return summary, trio.current_time() - rehearsal.stop._asked_at
+
+    summary, seconds = rehearse(
+        play, attrs.evolve(Settings(), strategy=ProbeSettings(pause=0.3)), delay=RTT / 2
+    )
+    assert summary.exit_code == 0
+    assert seconds < app.STOP_DEADLINE
+
+
 def test_a_stop_takes_8_seconds_at_most() -> None:
     """The venue has gone silent and nobody is impatient: exit code 4, and the order is named."""
 
@@ -210,6 +229,36 @@ def test_broken_work_leaves_no_order_behind(monkeypatch: pytest.MonkeyPatch) -> 
         return [order.status for order in rehearsal.exchange.orders.values()]
 
     assert rehearse(play, delay=RTT / 2) == ["CLOSED"]
+
+
+def test_broken_work_names_what_it_could_not_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no summary then: an ERROR line says so, within the deadline of the last resort."""
+
+    async def play(rehearsal: Rehearsal) -> tuple[str, float]:
+        class Broken(Probe):
+            def on_event(self, event: Event, trader: Trader) -> None:
+                if isinstance(event, OrderChanged) and event.order.state is State.OPEN:
+                    rehearsal.link.black_hole()
+                    broke_at.append(trio.current_time())
+                    raise ZeroDivisionError("a strategy's bug")
+                super().on_event(event, trader)
+
+        monkeypatch.setattr(app, "Probe", Broken)
+        broke_at: list[float] = []
+        with pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True):
+            await rehearsal.trade()
+        [order] = rehearsal.exchange.orders.values()
+        return order.client_id, trio.current_time() - broke_at[0]
+
+    errors: list[str] = []
+    sink = logger.add(errors.append, level="ERROR", format="{message}")
+    try:
+        client_id, seconds = rehearse(play, delay=RTT / 2, tls=False)
+    finally:
+        logger.remove(sink)
+    [error] = errors
+    assert f"order unresolved: client_id={client_id}" in error
+    assert seconds < app.HURRY_DEADLINE + 2
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,11 @@ class Answers:
 
     def own(self, key: Key, exchange: Exchange | None, request: Request) -> Answer | None:
         """The answer of who knows the orders; None for what the recording answers, in words or by its silence."""
-        by_recording = exchange is not None and (self._course.is_as_recorded or not exchange.is_answered)
+        by_recording = (
+            exchange is not None
+            and exchange.ended is not None
+            and (self._course.is_as_recorded or not exchange.is_answered)
+        )
         try:
             answer = self._act(key, request)
             if answer is None and not by_recording:

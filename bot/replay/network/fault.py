@@ -93,21 +93,33 @@ def check(records: list[Record], strike: Strike) -> Record:
     """
     if not 0 <= strike.seconds < float("inf"):
         raise CannotStrikeError(f"--seconds {strike.seconds:g}: 0 or more are allowed")
+    never_left = {each.data["x"] for each in records if each.kind is Kind.FAILURE and _is_unsent(each.data)}
+    candidates = {
+        each.number: each
+        for each in records
+        if strike.fault in can_strike(each)
+        and not (each.kind is Kind.REQUEST and each.data["x"] in never_left)
+    }
+    if strike.at in candidates:
+        return candidates[strike.at]
     record = next((each for each in records if each.number == strike.at), None)
-    if record is not None and strike.fault in can_strike(record):
-        return record
     if record is None:
         words = f"there is no record {strike.at}"
-    elif can_strike(record):
-        words = f"{strike.fault} cannot strike record {strike.at}: {_NO_SECOND}"
-    else:
+    elif not can_strike(record):
         words = f"record {strike.at} is no message between the bot and the venue ({record.kind})"
-    candidates = [each for each in records if strike.fault in can_strike(each)]
+    elif strike.fault in can_strike(record):
+        words = f"the request of record {strike.at} never left"
+    else:
+        words = f"{strike.fault} cannot strike record {strike.at}: {_NO_SECOND}"
     if not candidates:
         raise CannotStrikeError(f"{words}; {strike.fault} can strike none of this session")
-    nearest = min(candidates, key=lambda each: (abs(each.number - strike.at), each.number))
+    nearest = min(candidates.values(), key=lambda each: (abs(each.number - strike.at), each.number))
     found = f"the nearest that {strike.fault} can strike is {nearest.number} ({nearest.kind})"
     raise CannotStrikeError(f"{words}; {found}")
+
+
+def _is_unsent(failure: Mapping[str, object]) -> bool:
+    return failure["failure"] == "not sent"
 
 
 _NO_SECOND = "only frames of the venue, orders and cancels can come twice"

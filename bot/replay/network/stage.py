@@ -114,8 +114,8 @@ async def _play(recording: Recording, score: Score, settings: Settings, strike: 
             await nursery.start(partial(trio.serve_tcp, venue.on_rest, REST_PORT))
             await nursery.start(partial(trio.serve_tcp, venue.on_websocket, WS_PORT))
         tape = Transcript(clock, venue.notice)
-        ending = Ending(score, course, venue, tape, stop)
-        ending.arrange()
+        stopping = Stopping(score, course, venue, tape, stop)
+        stopping.arrange()
         nursery.start_soon(venue.agenda.run)
         await trio.sleep_until(seconds(score.started_ns))
         around = app.Surroundings(
@@ -137,7 +137,7 @@ async def _play(recording: Recording, score: Score, settings: Settings, strike: 
 
 
 @attrs.frozen
-class Ending:
+class Stopping:
     """Stops the bot when it was stopped; after a fault not before it knows what the venue has, if it ever does."""
 
     score: Score

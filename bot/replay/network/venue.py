@@ -125,9 +125,7 @@ class Venue:
             case Fault.DELAY:
                 self.agenda.after(self._course.delay, number, partial(self._answer, pending))
             case Fault.DUPLICATE:
-                self.answers.own(
-                    pending.key, exchange, request
-                )  # to the first copy, which nobody waits for any more
+                self.answers.own(key, exchange, request)  # to the first copy: nobody waits for that any more
                 self._answer(pending)
             case Fault.CUT:
                 wire.cut()

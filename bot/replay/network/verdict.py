@@ -49,7 +49,7 @@ class Standing:
         return not self.venue_status or self.venue_filled in {None, parse(self.filled)}
 
     def __str__(self) -> str:
-        return f"{self.client_id}: {self.state}, filled {self.filled}; at the venue {self.venue_status or 'unknown'}"
+        return f"{self.client_id}: {self.state}, filled {self.filled}; at the venue {self.venue_status or 'none'}"
 
 
 def standings(known: Mapping[str, Mapping[str, Any]], book: Book) -> list[Standing]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 
-from bot.core.errors import NotSentError, RequestError
+from bot.core.errors import NotSentError, RequestError, UnknownOutcomeError
 from bot.core.order import Order
 from bot.core.tape import HIDDEN, Kind
 from bot.link.pool import Lane
@@ -46,6 +46,9 @@ class Exchange:
     elapsed_ns: int = 0
     is_answered: bool = False
     """An answer came: whoever asked was told at once."""
+
+    is_cut: bool = False
+    """The bot itself ended it: by a deadline of its own, or with the run."""
 
     kind = Kind.REQUEST
 
@@ -106,6 +109,11 @@ class Errand:
                 return first.result is not None and not first.has_failed
         return False
 
+    @property
+    def _has_deadline(self) -> bool:
+        """Of its own, which may pass before there is a request, too."""
+        return isinstance(self.effect, CancelOrder)
+
     def sign(self, order: Order, intent: Intent, recv_window: int) -> rest.Request[Any]:
         """Note that the order is signed; returns what is about to leave."""
         self.order_request = rest.create_order(
@@ -139,8 +147,9 @@ class Errand:
         ``failure`` is the recorded one, which is believed where no request tells: the bot itself held it back.
         """
         last = self.exchanges[-1] if self.exchanges else None
-        if last is None or self.is_asking:
-            result: Any = failure if isinstance(failure, NotSentError) else None
+        if last is None or last.is_cut or self.is_asking:
+            believed = (NotSentError, UnknownOutcomeError) if self._has_deadline else NotSentError
+            result: Any = failure if isinstance(failure, believed) else None
         else:
             result = last.result
         return None if result is None else self._item(result, last)

@@ -11,8 +11,9 @@ from bot.journal.reader import Damage
 from bot.journal.record import Record
 from bot.link.clock import SystemClock
 from bot.replay.errors import UnusableRecordingError
+from bot.replay.steps.course import part
 from bot.replay.steps.hashes import Key
-from bot.replay.steps.replay import Replay, part
+from bot.replay.steps.replay import Replay
 from bot.replay.steps.report import Divergence, Report, shown
 from bot.settings import Settings
 from bot.settings.recorded import of_recording

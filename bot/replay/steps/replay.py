@@ -5,10 +5,9 @@ Whatever the bot wrote itself has to come out once more, to the byte.
 """
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import NoReturn
 
 import attrs
 
@@ -22,8 +21,9 @@ from bot.link.websocket import Frame
 from bot.paradex import rpc
 from bot.paradex.address import from_hex
 from bot.replay.steps import shapes
-from bot.replay.steps.comparison import DECIDED, ComparingTape
+from bot.replay.steps.comparison import ComparingTape
 from bot.replay.steps.conversations import Conversation
+from bot.replay.steps.course import PartedError, RecordedClock, part, steps
 from bot.replay.steps.errands import Errand, Errands, Exchange
 from bot.replay.steps.hashes import Key
 from bot.replay.steps.report import Divergence, Report
@@ -46,24 +46,6 @@ TIMER_LATE_NS = 5_000_000_000
 
 CLOCK_TOLERANCE_MS = 100
 """Between the venue's time as it is reckoned here and as it was: there the scheduler came in between."""
-
-
-class PartedError(Exception):
-    """The recorded events no longer fit what the bot decides. Says where and why."""
-
-
-@attrs.define(eq=False)
-class RecordedClock:
-    """The time of the record that is replayed. A `bot.core.clock.Clock`."""
-
-    started_ns: int
-    ns: int = 0
-
-    def wall_ns(self) -> int:
-        return self.started_ns + self.ns
-
-    def monotonic_ns(self) -> int:
-        return self.ns
 
 
 @attrs.define(eq=False)
@@ -372,23 +354,3 @@ class Replay:
 
     def _unfinished(self, began: Errand | Exchange, what: str) -> None:
         self.differ(Divergence(began.record, began.ns, began.kind, what, began.told(), None))
-
-
-def part(record: Record, why: str) -> NoReturn:
-    """Raise `PartedError`: from ``record`` on the recorded events say nothing of what the bot decides."""
-    raise PartedError(f"record {record.number} ({record.kind}), at {record.ns / 1e9:.6f} s: {why}")
-
-
-def steps(records: Iterable[Record]) -> Iterator[tuple[Record, list[Record], bool]]:
-    """Each record with what was decided because of it, and whether it is the last one that has a cause."""
-    cause: Record | None = None
-    decided: list[Record] = []
-    for record in records:
-        if cause is not None and record.kind in DECIDED:
-            decided.append(record)
-            continue
-        if cause is not None:
-            yield cause, decided, False
-        cause, decided = record, []
-    if cause is not None:
-        yield cause, decided, True

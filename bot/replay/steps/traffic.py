@@ -119,7 +119,9 @@ class Traffic:
         exchange = self.under_way.pop(failed.x, None)
         if exchange is None:
             self.misfit(record, "the failure of no request")
-        elif failed.failure != "cancelled":
+        elif failed.failure == "cancelled":
+            exchange.is_cut = True
+        else:
             exchange.result = failure_of(record)
 
 

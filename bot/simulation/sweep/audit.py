@@ -74,14 +74,18 @@ def sent_twice(notes: Notes, exchange: Exchange) -> Iterator[str]:
 
 
 def placed_too_early(notes: Notes) -> Iterator[str]:
-    """Every intent was written while a session was ready."""
+    """Every intent was written while a session was ready, and of each that was ready it was told when it was lost."""
     is_ready = False
     for line in notes.lines:
         match line.kind, line.data:
             case Kind.GENERATION, {"session": session}:
+                if is_ready == (session == "ready"):
+                    yield f"at {line.at:.3f} s a session is {session}, and so was the one before"
                 is_ready = session == "ready"
             case Kind.INTENT, {"client_id": client_id} if not is_ready:
                 yield f"the intent of order {client_id} was written without a session"
+    if is_ready:
+        yield "the last session was never told to be lost"
 
 
 def placed_too_late(

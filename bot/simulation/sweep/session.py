@@ -124,9 +124,11 @@ class _Session:
                 with checkpoints.paused(), trio.move_on_after(END_DEADLINE, shield=True):
                     self.violations += await audit.unusable(work.http, work.settings.http.connections)
 
-        async def generation(generations: Generations, task_status: TaskStatus[Session]) -> None:
+        async def generation(  # noqa: ASYNC128 - serve calls it
+            generations: Generations, ready: TaskStatus[Session]
+        ) -> None:
             with checkpoints.generation() as scope:
-                await serve(generations, task_status)
+                await serve(generations, ready)
             if scope.cancelled_caught:
                 raise StreamClosedError(1006, "cancelled")
 
