@@ -58,6 +58,10 @@ clients *ARGS: _env
 load *ARGS: _env
     @exec {{python}} -m bot.lab.load {{ARGS}}
 
+# Record a session of the embedded exchange, for tests/replay/sessions/; without a name list those there are.
+session *ARGS: _env
+    @exec {{python}} -m bot.replay.scenarios {{ARGS}}
+
 # Renew the pins: what pyproject.toml allows, newest, with hashes and without any host.
 lock: _env
     .venv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 --extra dev --custom-compile-command "just lock" --output-file requirements.txt pyproject.toml

@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,10 +57,9 @@ def new_header(
     account: str = "hashed",
 ) -> Header:
     """The header of a session that this program begins on this machine: no name of it, of a user or of a file."""
-    versions = {name: version(name) for name in ("paradex-bot", *LIBRARIES)}
     return Header(
         format=FORMAT,
-        versions={"python": platform.python_version(), **versions},
+        versions=_versions(),
         platform=f"{platform.system()} {platform.machine()}",
         environment=environment,
         run_id=run_id,
@@ -70,6 +70,13 @@ def new_header(
         settings=settings,
         account=account,
     )
+
+
+@cache
+def _versions() -> Mapping[str, str]:
+    return {"python": platform.python_version()} | {
+        name: version(name) for name in ("paradex-bot", *LIBRARIES)
+    }
 
 
 def _without_credentials(url: str) -> str:

@@ -103,6 +103,9 @@ class Http:
         self._settings = settings
         self._clock = clock
         self._tape = tape
+        self._base_url = str(client.base_url).removesuffix("/")
+        self._headers = client.headers.raw
+        self._timeouts = client.timeout.as_dict()
         self._exchanges = count(1)
 
     @asynccontextmanager
@@ -142,14 +145,13 @@ class Http:
             # The venue hangs up on it about now, and the request must not meet that.
             await connection.transport.aclose()
         connection.used_at = None  # until an answer was read, for a request that is cut short closes it
-        outgoing = self._client.build_request(
+        # Not by the client's `build_request`, which parses and merges the same parts of the URL each time.
+        outgoing = httpx.Request(
             request.method,
-            request.path,
+            f"{self._base_url}{request.path}",
             content=request.body,
-            headers={"Content-Type": "application/json", **request.headers}
-            if request.body
-            else request.headers,
-            extensions={"connection": connection, "trace": progress.trace},
+            headers=[*self._headers, *_headers(request)],
+            extensions={"connection": connection, "trace": progress.trace, "timeout": self._timeouts},
         )
         exchange = next(self._exchanges)
         started_ns = self._tape.write(Kind.REQUEST, told(exchange, lane, request)).ns
@@ -307,7 +309,9 @@ async def open_http(
     client = httpx.AsyncClient(
         base_url=base_url,
         transport=_OneConnectionEach(),
-        timeout=httpx.Timeout(settings.request_timeout, connect=settings.connect_timeout),
+        timeout=httpx.Timeout(
+            None, connect=settings.connect_timeout
+        ),  # of the whole request we have a deadline
         trust_env=False,  # a proxy or a .netrc of the environment has no business with orders
     )
     async with client:
@@ -317,6 +321,13 @@ async def open_http(
             with trio.move_on_after(CLOSE_DEADLINE, shield=True):
                 for transport in transports:
                     await transport.aclose()
+
+
+def _headers(request: Request[Any]) -> Iterator[tuple[bytes, bytes]]:
+    if request.body:
+        yield b"Content-Type", b"application/json"
+    for name, value in request.headers.items():
+        yield name.encode("ascii"), value.encode("ascii")
 
 
 def _keepalive_options(seconds: int) -> list[tuple[int, int, int]]:

@@ -17,6 +17,7 @@ from bot.journal.reader import read
 from bot.journal.settings import JournalSettings
 from bot.paradex import rest, rpc
 from bot.replay.errors import UnusableRecordingError
+from bot.replay.steps import replay
 from bot.replay.steps.comparison import DECIDED
 from bot.replay.steps.conversations import Conversation
 from bot.replay.steps.errands import Errand, Errands, Exchange
@@ -72,10 +73,19 @@ def test_every_kind_of_record_is_looked_at() -> None:
     known = {record.kind for name in ("plain", "reconnects", "strange") for record in recorded(name).records}
     assert known == set(Kind) - {Kind.HEADER, Kind.COMMAND}
     for kind in set(Kind) - DECIDED - {Kind.HEADER}:
-        session = recorded("plain").until(100)
-        strange = attrs.evolve(session.records[-1], number=101, kind=kind, data={"no": "such data"})
-        session.records.append(strange)
-        assert kind is Kind.SOCKET_OPEN or found_at(session) == 101, kind
+        session = cut_at_rest()
+        last = session.records[-1]
+        session.records.append(
+            attrs.evolve(last, number=last.number + 1, kind=kind, data={"no": "such data"})
+        )
+        assert kind is Kind.SOCKET_OPEN or found_at(session) == last.number + 1, kind
+
+
+def cut_at_rest() -> Session:
+    """A session that ends between two orders, with nothing under way but a timer."""
+    session = recorded("plain")
+    timer = session.find(Kind.TIMER, lambda data: data == {"purpose": "strategy", "subject": "4"})
+    return session.until(timer.number - 1)
 
 
 def found_at(session: Session) -> int | None:
@@ -89,9 +99,10 @@ def found_at(session: Session) -> int | None:
 
 def test_a_kind_that_nobody_knows_is_a_divergence() -> None:
     """A session of a newer program holds what this one cannot have done."""
-    session = recorded("plain").until(100)
-    session.records.append(attrs.evolve(session.records[-1], number=101, kind="mood", data={}))
-    assert [divergence.record for divergence in repeat(session).divergences] == [101]
+    session = cut_at_rest()
+    number = session.records[-1].number + 1
+    session.records.append(attrs.evolve(session.records[-1], number=number, kind="mood", data={}))
+    assert [divergence.record for divergence in repeat(session).divergences] == [number]
 
 
 @pytest.mark.parametrize("name", ["reconnects", "strange"])
@@ -287,8 +298,9 @@ def test_time_does_not_run_backwards() -> None:
     assert "backwards" in repeat(before).divergences[0].what
 
 
-def test_a_timer_that_never_elapses_is_missed() -> None:
+def test_a_timer_that_never_elapses_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even though nothing that was recorded follows from it: a look-up of an order that is over."""
+    monkeypatch.setattr(replay, "TIMER_LATE_NS", 1_000_000_000)  # the session is short
     session = recorded("plain")
     timer = session.find(Kind.TIMER, lambda data: data["purpose"] == "look up")
     report = repeat(session.without(timer.number))

@@ -334,7 +334,8 @@ class Replay:
 
     def _end(self, record: Record) -> None:
         code = shaped(record, shapes.End).exit_code
-        left = self._stream is not None and bool(self._stream.manager.ledger.live())
+        live = [] if self._stream is None else self._stream.manager.ledger.live()
+        left = any(order.sent_ns is not None for order in live)
         # The reasons for a 3 are no matter of steps.
         self._tape.compare(Kind.END, {"exit_code": 4 if left else 3 if code == 3 else 0})
         self.has_ended = True
