@@ -114,16 +114,12 @@ class LocalFile:
 
 
 def is_being_written(path: Path) -> bool:
-    """Whether somebody writes the part in ``path`` still, as far as this disk knows of locks.
-
-    Raises:
-        OSError: it cannot be opened.
-    """
-    with path.open("rb") as file:
-        try:
+    """Whether somebody writes the part in ``path`` still, as far as this disk knows of locks, and lets us look."""
+    try:
+        with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError as error:
-            return error.errno == errno.EWOULDBLOCK
+    except OSError as error:
+        return error.errno == errno.EWOULDBLOCK
     return False
 
 

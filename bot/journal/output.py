@@ -13,9 +13,15 @@ P = ParamSpec("P")
 INTERRUPTED = 130
 """What a shell reports of a program that Ctrl-C ended."""
 
+UNPRINTED = 2
+"""No verdict on any session: 1 is one."""
+
 
 def into_a_pipe(verb: Callable[P, int]) -> Callable[P, int]:
-    """Let whoever reads what ``verb`` prints leave when he has seen enough. There is nothing to say of that."""
+    """Let whoever reads what ``verb`` prints leave when he has seen enough. There is nothing to say of that.
+
+    If it is kept, and the disk is full, that is said.
+    """
 
     @wraps(verb)
     def run(*args: P.args, **kwargs: P.kwargs) -> int:
@@ -24,6 +30,11 @@ def into_a_pipe(verb: Callable[P, int]) -> Callable[P, int]:
             sys.stdout.flush()
         except BrokenPipeError:
             return 0
+        except OSError as error:
+            if error.filename is not None:  # no trouble of stdout
+                raise
+            complain(f"stdout: {error.strerror}")
+            return UNPRINTED
         except KeyboardInterrupt:  # a pager's Ctrl-C is for everybody in front of the terminal
             return INTERRUPTED
         return code

@@ -134,12 +134,12 @@ class Cleaner:
         return whole if stays else whole[: -len(digits)] + self._hashed(b"x", digits)
 
     def _bare(self, match: re.Match[bytes]) -> bytes:
-        """In place of a number that stands for itself: a decimal one, or one of our own."""
+        """In place of a number that stands for itself: a decimal one, one of our own, or what is as long as these."""
         whole: bytes = match[0]
         match match.lastgroup:
             case "hex" | "ours" if self._keeps_account:
                 return whole
-            case "hex":
+            case "hex" | "bare":
                 return self._hashed(b"x", whole)
             case "ours" | "decimal":
                 return self._hashed(b"d", whole)
@@ -185,8 +185,8 @@ class _Hash:
 _HIDDEN = HIDDEN.encode()
 
 # Numbers of at least so many digits, leading zeros aside, are elements of the field, Ethereum addresses, or hashes.
-# An order id has 28, a time in ns 19.
-_HEX_DIGITS, _DECIMAL_DIGITS = 32, 40
+# An order id has 28, a time in ns 19; without 0x, an id or a digest may have 32 hexadecimal ones, or 40.
+_HEX_DIGITS, _BARE_HEX_DIGITS, _DECIMAL_DIGITS = 32, 48, 40
 
 _LONGEST_KEPT = 100  # digits of a number whose hash is remembered: a whole frame may be one number
 
@@ -210,8 +210,14 @@ def _bare_pattern(account: frozenset[bytes]) -> re.Pattern[bytes]:
     nothing = rb"(?!)"
     decimal = (b"%d" % int(number, 16) for number in account)
     return re.compile(
-        rb"\\u[0-9a-fA-F]{4}|[xX][0-9a-fA-F]+|(?P<hex>(?i:%b))|(?P<ours>%b)|(?P<decimal>[1-9][0-9]{%d,})"
-        % (b"|".join(account) or nothing, b"|".join(decimal) or nothing, _DECIMAL_DIGITS - 1)
+        rb"\\u[0-9a-fA-F]{4}|[xX][0-9a-fA-F]+|(?P<hex>(?i:%b))|(?P<ours>%b)"
+        rb"|(?P<decimal>[1-9][0-9]{%d,})|(?P<bare>[1-9a-fA-F][0-9a-fA-F]{%d,})"
+        % (
+            b"|".join(account) or nothing,
+            b"|".join(decimal) or nothing,
+            _DECIMAL_DIGITS - 1,
+            _BARE_HEX_DIGITS - 1,
+        )
     )
 
 

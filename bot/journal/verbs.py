@@ -9,6 +9,7 @@ one, and begins with the first before the last is known.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from itertools import chain, takewhile
 from operator import attrgetter
@@ -182,8 +183,16 @@ def _entry(session: RecordedSession) -> dict[str, Any]:
         "exit_code": tally.exit_code,
         "damage": _plain(session.damage),
         "parts": len(session.parts),
-        "bytes": sum(path.stat().st_size for path in session.parts.values()),
+        "bytes": sum(map(_size, session.parts.values())),
     }
+
+
+def _size(part: Path) -> int:
+    """In bytes, of the form that is there: since the part was found it may have been compressed, or removed."""
+    for path in (part, names.compressed(part)):
+        with suppress(FileNotFoundError):
+            return path.stat().st_size
+    return 0
 
 
 def _end(session: RecordedSession, tally: Tally) -> str:

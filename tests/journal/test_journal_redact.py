@@ -73,6 +73,7 @@ def test_a_number_becomes_a_hash_in_the_same_writing(number: int) -> None:
     assert written(f"0x{number:0{width}X}") == f"0x{hashed:0{width}X}"
     assert written(f"0X{number:X}") == f"0X{hashed:X}"
     assert written(f"address_{number:#x}.") == f"address_{hashed:#x}."
+    assert written(f"0{number:x} 0{number:X}") == f"0{hashed:x} 0{hashed:X}"
     assert written(f"0x{number:X}"[:10] + f"{number:x}"[8:]) == hex(
         hashed
     )  # in both: as a checksummed address

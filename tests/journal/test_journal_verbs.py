@@ -1,8 +1,10 @@
 """What ``bot journal`` says of sessions: to people, to programs, and to a terminal that must not be written on."""
 
+import errno
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -18,9 +20,11 @@ from bot.cli import run_verb
 from bot.core.tape import Kind
 from bot.journal import verbs
 from bot.journal.checks import findings
+from bot.journal.compression import compress
 from bot.journal.concern import about, ids_of
 from bot.journal.file import LocalFile
 from bot.journal.output import into_a_pipe, printable
+from bot.journal.reader import RecordedSession, find
 from bot.journal.record import Record
 from bot.journal.telling import as_json, told
 from bot.signals import EarlySignals
@@ -586,6 +590,23 @@ def test_how_a_session_ended(tmp_path: Path, printed: Print) -> None:
     assert end() == "damaged"
 
 
+def test_a_session_that_is_compressed_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: Print
+) -> None:
+    """Is listed as what it has become: the bot that has just begun tidies up, while somebody looks."""
+    (tmp_path / "s.journal").write_bytes(journal(payloads(session())[:-1]))
+
+    def find_and_compress(path: Path) -> RecordedSession:
+        found = find(path)
+        compress(path, threading.Event())
+        return found
+
+    monkeypatch.setattr(verbs, "find", find_and_compress)
+    assert verbs.ls(lambda: tmp_path, json=True) == 0
+    (entry,) = objects(printed())
+    assert (entry["end"], entry["bytes"]) == ("broke off", (tmp_path / "s.journal.zst").stat().st_size)
+
+
 def test_what_is_no_session_is_named_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "s.journal").write_bytes(session())
     (tmp_path / "x.journal").write_bytes(b"")
@@ -663,6 +684,17 @@ def test_who_has_seen_enough_may_leave(file: str) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def test_a_disk_that_is_full_is_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where stdout is a file. Exit code 1 would say that a session is damaged."""
+
+    @into_a_pipe
+    def verb() -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert verb() == 2
+    assert capsys.readouterr().err == "stdout: No space left on device\n"
 
 
 def test_ctrl_c_needs_no_words(printed: Print) -> None:

@@ -100,12 +100,18 @@ def impatient(rehearsal: Rehearsal) -> None:
         rehearsal.network.at(at, rehearsal.stop.signalled, "SIGINT")
 
 
+def refused(rehearsal: Rehearsal) -> None:
+    """The first login of an account that is not onboarded is refused, and for another reason."""
+    rehearsal.exchange.refuse_auth(1, 401)
+
+
 TROUBLES: dict[str, tuple[Callable[[Rehearsal], None], float, float]] = {
     "none, and no time between": (calm, 0.0, 3),
     "cut": (cut, 0.05, 5),
     "unreachable": (unreachable, 0.05, 7),
     "silent": (silent, 0.05, 16),
     "impatient": (impatient, 0.05, 9),
+    "refused": (refused, 0.05, 5),
 }
 
 

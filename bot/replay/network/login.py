@@ -2,6 +2,7 @@
 
 import base64
 from itertools import zip_longest
+from math import inf
 
 import attrs
 import msgspec
@@ -31,7 +32,8 @@ class Logins:
     _lives: dict[int, float]
     """Seconds, by the number of the request."""
 
-    _was_onboarded: bool
+    _before_onboarding: frozenset[int]
+    """Numbers of the requests after which the recorded bot onboarded its account."""
 
     def answer(self, exchange: Exchange) -> Answer:
         """In place of the recorded answer, which is hidden: a token that is renewed when the recorded one was.
@@ -41,7 +43,7 @@ class Logins:
         if exchange.asked.number in self._lives:
             return json_answer({"jwt_token": _jwt(self._lives[exchange.asked.number])})
         assert exchange.ended is not None
-        if self._was_onboarded:
+        if exchange.asked.number in self._before_onboarding:
             return refusal(VenueError("NOT_ONBOARDED", "as recorded"))
         status = exchange.ended.data["status"]
         return refusal(VenueError("INVALID_TOKEN", "the recording does not tell why", status=status))
@@ -62,8 +64,13 @@ def read_logins(score: Score) -> Logins:
         for each in several
         if each.ended is not None and each.is_answered and each.ended.data["status"] == 401
     ) + [reply.ns for reply in score.replies.values() if _refuses_token(reply.data)]
+    onboarded = [each.asked.number for each in score.exchanges.get(ONBOARDING, ())]
     lives = {}
+    before_onboarding = set()
     for exchange, following in zip_longest(exchanges, exchanges[1:]):
+        until = inf if following is None else following.asked.number
+        if any(exchange.asked.number < number < until for number in onboarded):
+            before_onboarding.add(exchange.asked.number)
         if exchange.ended is None or not exchange.is_success:
             continue
         given_ns = exchange.ended.ns
@@ -71,7 +78,7 @@ def read_logins(score: Score) -> Logins:
         by_the_clock = following is not None and not any(given_ns < ns <= until_ns for ns in refused_ns)
         life = seconds(until_ns - given_ns) / REFRESH_AT
         lives[exchange.asked.number] = life if by_the_clock else max(life * LONG, SHORTEST_S)
-    return Logins(lives, bool(score.exchanges.get(ONBOARDING)))
+    return Logins(lives, frozenset(before_onboarding))
 
 
 def _refuses_token(frame: object) -> bool:
