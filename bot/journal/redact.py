@@ -118,7 +118,8 @@ class Cleaner:
             payload = _HEX_IN_CAPITALS.sub(self._hex, payload)
             payload = self._bare_pattern(self._known.account).sub(self._bare, payload)
         for name, pattern in _BY_NAME:
-            if name in payload:
+            # Searched first: to find nothing and leave it is a tenth of the work of replacing nothing.
+            if name in payload and pattern.search(payload):
                 payload = pattern.sub(rb"\g<name>" + _HIDDEN, payload)
         return payload
 
@@ -130,7 +131,9 @@ class Cleaner:
             stays = self._keeps_account
         else:
             start = match.start()
-            stays = bool(_CLASS_HASH.search(match.string, max(0, start - _LONGEST_NAME), start))
+            stays = _CLASS in match.string and bool(
+                _CLASS_HASH.search(match.string, max(0, start - _LONGEST_NAME), start)
+            )
         return whole if stays else whole[: -len(digits)] + self._hashed(b"x", digits)
 
     def _bare(self, match: re.Match[bytes]) -> bytes:
@@ -250,6 +253,7 @@ _HEX = re.compile(rb'x(?<!"struct_hash":"0x)' + _BEHIND_X)
 _HEX_BUT_HASHES = re.compile(rb'x(?<!"struct_hash":"0x)(?<!"message_hash":"0x)' + _BEHIND_X)
 
 # The class hashes are the same for everybody, and from them follows which address belongs to a key.
+_CLASS = b"paraclear_account"
 _CLASS_HASH = re.compile(rb'paraclear_account(?:_proxy)?_hash\\*"\s*:\s*\\*"0\Z')
 _LONGEST_NAME = 64  # bytes, quotes and their backslashes included
 

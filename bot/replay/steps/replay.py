@@ -86,6 +86,9 @@ class Replay:
 
     _session_scope: ExitStack = attrs.field(factory=ExitStack)
     _conversations: dict[int, Conversation] = attrs.field(factory=dict)
+    _open: set[int] = attrs.field(factory=set)
+    """The generations whose WebSocket opened and has not ended."""
+
     _errands: Errands = attrs.field(factory=Errands)
     has_ended: bool = attrs.field(default=False, init=False)
     """The record of the end came."""
@@ -194,11 +197,15 @@ class Replay:
     def _socket_open(self, record: Record) -> None:
         if record.generation <= max(self._conversations, default=0):
             self.misfit(record, "a WebSocket opens under a number that was used")
+        if self._open:
+            self.misfit(record, "a WebSocket opens while another is open")
+        self._open = {record.generation}
         self._conversations[record.generation] = Conversation.begin(self.settings.orders.markets)
         self._is_listed = False
 
     def _socket_end(self, record: Record) -> None:
         shaped(record, shapes.SocketEnd)
+        self._open.discard(record.generation)
         self._conversations[record.generation] = Conversation.ended()
 
     def _frame_out(self, record: Record) -> None:
@@ -338,6 +345,8 @@ class Replay:
         left = any(order.sent_ns is not None for order in live)
         # The reasons for a 3 are no matter of steps.
         self._tape.compare(Kind.END, {"exit_code": 4 if left else 3 if code == 3 else 0})
+        if self._open or self._session:
+            self.misfit(record, "the bot ends while a WebSocket is open, or a session ready")
         self.has_ended = True
 
     def _finish(self) -> None:
