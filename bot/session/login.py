@@ -190,9 +190,6 @@ async def keep_warm(plain: Rest, clock: VenueClock, rng: random.Random) -> None:
     backoff = Backoff(rng)
     while True:
         await plain.connection_needs_warming()
-        # What a request leaves behind that ended with its connection, as an order of which nobody knows what became
-        # of it, begins at the same instant, and must not wait in the lane until a warm-up has had its deadline.
-        await trio.lowlevel.checkpoint()
         try:
             measure(clock, await plain.call(rest.system_time()))
             backoff.succeeded()

@@ -270,10 +270,14 @@ def test_a_record_that_is_gone_is_found() -> None:
     quiet = [
         record.number for record in session.records if record.data == {"purpose": "strategy", "subject": "2"}
     ]
+    closing = [
+        record
+        for record in session.records[-5:]
+        if record.kind in {Kind.GENERATION, Kind.SOCKET_END, Kind.END}
+    ]
     session = session.until(quiet[0] - 1)
-    session.records.append(
-        attrs.evolve(session.records[-1], number=quiet[0], kind=Kind.END, data={"exit_code": 0})
-    )
+    now = session.records[-1].ns
+    session.records.extend(attrs.evolve(each, number=n, ns=now) for n, each in enumerate(closing, quiet[0]))
     assert found_at(session) is None
     unnoticed = [
         record for record in session.records[:-1] if found_at(session.without(record.number)) is None
@@ -296,6 +300,16 @@ def test_time_does_not_run_backwards() -> None:
     assert (repeat(early).divergences[0].record, repeat(early).divergences[0].kind) == (timer.number, "timer")
     before = session.with_record(attrs.evolve(timer, ns=0))
     assert "backwards" in repeat(before).divergences[0].what
+
+
+def test_a_websocket_ends_before_another_opens_and_before_the_bot_ends() -> None:
+    """The bot has one at a time, and says of each how it ended."""
+    session = recorded("reconnects")
+    ends = [record for record in session.records if record.kind is Kind.SOCKET_END]
+    assert len(ends) > 2
+    told = [repeat(session.without(end.number)).divergences[0] for end in ends]
+    assert ["is open" in divergence.what for divergence in told] == [True] * len(ends)
+    assert [str(divergence.kind) for divergence in told] == ["ws+"] * (len(ends) - 1) + ["end"]
 
 
 def test_a_timer_that_never_elapses_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:

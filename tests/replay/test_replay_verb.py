@@ -82,6 +82,18 @@ def test_a_torn_session_is_replayed_as_far_as_it_goes(
     assert "note         replayed up to the damage in " in capsys.readouterr().out
 
 
+def test_a_session_without_a_record_is_nothing_to_replay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is no success: the bot was ended before it did anything, or that is all that can be read."""
+    file = tmp_path / "short.journal"
+    header = PLAIN.read_bytes().partition(b"\n")[0] + b"\n"
+    for rest, words in (b"", "no record but its header\n"), (b"?", "up to the damage in "):
+        file.write_bytes(header + rest)
+        assert replay(file) == 2
+        assert words in capsys.readouterr().err
+
+
 def test_other_settings_are_read_as_the_bot_reads_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

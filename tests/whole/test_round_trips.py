@@ -10,7 +10,7 @@ from bot import app
 from bot.core.fixed import SCALE
 from bot.core.order import Instruction, Order, OrderType, Side, State
 from bot.link.clock import VenueClock
-from bot.link.http import HttpSettings, open_http
+from bot.link.http import open_http
 from bot.paradex import rest
 from bot.paradex.snip12 import OrderTerms
 from bot.session import login
@@ -201,22 +201,3 @@ def test_orders_during_housekeeping_take_one_round_trip(monkeypatch: pytest.Monk
         ]
         assert overlapping, f"no order was in flight together with {kind}"
     assert set(trips) == {1.0}
-
-
-def test_a_look_up_does_not_wait_for_a_connection_to_be_warmed() -> None:
-    """An order that ends in a deadline leaves a closed connection, too: what became of the order comes first."""
-
-    async def play(rehearsal: Rehearsal) -> list[str]:
-        rehearsal.network.at(2.42, rehearsal.link.black_hole)  # with an order on its way
-        await rehearsal.trade(12.5)
-        lost_at = next(
-            when for when, way, text in rehearsal.trace if way == "http!" and "POST /orders" in text
-        )
-        sent = [text for when, way, text in rehearsal.trace if way == "http>" and when == lost_at]
-        return [text.split()[1] for text in sent]
-
-    settings = attrs.evolve(
-        Settings(), strategy=ProbeSettings(pause=0.3), http=HttpSettings(request_timeout=3)
-    )
-    asked = [rehearse(play, settings, seed=seed, delay=0.05, tls=False) for seed in range(6)]
-    assert asked == [["/orders"]] * 6

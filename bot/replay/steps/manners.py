@@ -120,6 +120,9 @@ def _run(replay: Replay, session: Session, report: Report) -> None:
     clock = SystemClock()  # of the speed alone: no step reads it
     replay.run()
     report.seconds = clock.monotonic_ns() / 1e9
+    if not report.records and not report.stopped:
+        why = "" if session.damage is None else f", up to the damage in {session.damage}"
+        raise UnusableRecordingError(f"the recording holds no record but its header{why}")
     if session.damage is not None:
         report.notes.append(f"replayed up to the damage in {session.damage}")
     elif not report.stopped and not replay.has_ended:
