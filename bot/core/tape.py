@@ -5,9 +5,7 @@ enters comes before what was decided because of it.
 """
 
 import enum
-from typing import Any, Protocol
-
-import attrs
+from typing import Any, NamedTuple, Protocol
 
 from bot.core.clock import Clock
 
@@ -61,8 +59,7 @@ class Kind(enum.StrEnum):
     """The last record of a run that ended by itself; ``exit_code`` as in the summary."""
 
 
-@attrs.frozen
-class Stamp:
+class Stamp(NamedTuple):
     """Number and time of a record; the time in ns since the start of the run."""
 
     number: int

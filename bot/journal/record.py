@@ -9,7 +9,7 @@ would read as one.
 """
 
 import zlib
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import attrs
 import msgspec
@@ -20,8 +20,7 @@ LONGEST_LINE = 2**26
 """Bytes. The largest message that the bot takes is an eighth of it, and no escape is longer than eight bytes."""
 
 
-@attrs.frozen
-class Record:
+class Record(NamedTuple):
     """A record as it was read. ``data`` is whatever JSON holds; its shape depends on ``kind``."""
 
     number: int
@@ -65,9 +64,9 @@ class Lines:
         Raises:
             DamagedRecordError: with what is wrong.
         """
-        checksum, _, payload = line.removesuffix(b"\n").partition(b" ")
+        checksum, payload = line[:9], line[9:].removesuffix(b"\n")
         self.checksum = zlib.crc32(payload, self.checksum)
-        if checksum != b"%08x" % self.checksum:
+        if checksum != b"%08x " % self.checksum:
             raise DamagedRecordError("the checksum does not match")
         try:
             number, ns, generation, kind, data = _decoder.decode(payload)

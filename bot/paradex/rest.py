@@ -152,8 +152,8 @@ def markets() -> Request[MarketsAnswer]:
     return Request(method="GET", path="/markets", answer=MarketsAnswer)
 
 
-def bbo(market: str) -> Request[Bbo]:
-    return Request(method="GET", path=f"/bbo/{_segment(market)}", answer=Bbo)
+def bbo(market: str, *, cause: int = 0) -> Request[Bbo]:
+    return Request(method="GET", path=f"/bbo/{_segment(market)}", answer=Bbo, cause=cause)
 
 
 def create_order(
@@ -183,24 +183,25 @@ def create_order(
     )
 
 
-def open_orders() -> Request[OrdersAnswer]:
-    return Request(method="GET", path="/orders", answer=OrdersAnswer)
+def open_orders(*, cause: int = 0) -> Request[OrdersAnswer]:
+    return Request(method="GET", path="/orders", answer=OrdersAnswer, cause=cause)
 
 
-def cancel_order(order_id: str) -> Request[EmptyAnswer]:
-    return Request(method="DELETE", path=f"/orders/{_segment(order_id)}", answer=EmptyAnswer)
+def cancel_order(order_id: str, *, cause: int = 0) -> Request[EmptyAnswer]:
+    path = f"/orders/{_segment(order_id)}"
+    return Request(method="DELETE", path=path, answer=EmptyAnswer, cause=cause)
 
 
-def cancel_by_client_id(client_id: str, *, market: str) -> Request[EmptyAnswer]:
+def cancel_by_client_id(client_id: str, *, market: str, cause: int = 0) -> Request[EmptyAnswer]:
     """Cancel an order whose id we were never told. The market makes it faster (protocol reference 3.1)."""
     path = f"/orders/by_client_id/{_segment(client_id)}?{urlencode({'market': market})}"
-    return Request(method="DELETE", path=path, answer=EmptyAnswer)
+    return Request(method="DELETE", path=path, answer=EmptyAnswer, cause=cause)
 
 
-def order_history(client_id: str, *, market: str) -> Request[OrderPage]:
+def order_history(client_id: str, *, market: str, cause: int = 0) -> Request[OrderPage]:
     """The only place where a closed order is found by its client id (protocol reference 3.1)."""
     query = urlencode({"client_id": client_id, "market": market})
-    return Request(method="GET", path=f"/orders-history?{query}", answer=OrderPage)
+    return Request(method="GET", path=f"/orders-history?{query}", answer=OrderPage, cause=cause)
 
 
 def read_market(info: MarketInfo) -> Market:

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 from loguru import logger
@@ -12,13 +13,16 @@ from bot.link.secrets import AccountSettings, KeyUnavailableError, find_key
 from bot.link.signer import PrivateKeyRefusedError, parse_private_key
 from bot.paradex.address import from_hex
 from bot.replay.errors import UnusableRecordingError
-from bot.replay.network import faulted
 from bot.replay.network.fault import DELAY_S, CannotStrikeError, Fault
 from bot.replay.steps import report as steps
+from bot.replay.steps.ahead import open_hashing
 from bot.replay.steps.hashes import Key
 from bot.replay.steps.manners import decide_anew, recorded_settings, repeat
 from bot.settings import load
 from bot.settings.fault import SettingsError
+
+if TYPE_CHECKING:
+    from bot.replay.network import faulted
 
 UNUSABLE = 2
 
@@ -72,8 +76,10 @@ def replay_session(options: Options) -> int:
     return report.exit_code
 
 
-def _replay(options: Options) -> steps.Report | faulted.Report:
+def _replay(options: Options) -> "steps.Report | faulted.Report":
     if options.at is not None and options.fault is not None:
+        from bot.replay.network import faulted  # noqa: PLC0415 - half a second that the other replays need not wait
+
         recording = read(options.file)
         settings = recorded_settings(recording.header)
         fault = Fault(options.fault)
@@ -81,7 +87,10 @@ def _replay(options: Options) -> steps.Report | faulted.Report:
     session = find(options.file)
     if options.diff:
         return decide_anew(session, load(options.settings, os.environ).settings)
-    return repeat(session, None if options.key is None else _read_key(options.key, options.account))
+    if options.key is not None:
+        return repeat(session, _read_key(options.key, options.account))
+    with open_hashing(options.file) as hashing:
+        return repeat(session, hashing=hashing)
 
 
 def _read_key(file: Path, account: str) -> Key:

@@ -91,7 +91,7 @@ class Executor:
             case LookUpOrder(order):
                 self.inbox(await self._look_up(order, cause))
             case FetchBbo(market):
-                answer = await or_failure(self.authed.call(attrs.evolve(rest.bbo(market), cause=cause)))
+                answer = await or_failure(self.authed.call(rest.bbo(market, cause=cause)))
                 if isinstance(answer, Answer):
                     self.inbox(BboFetched(market, answer.value, answer.exchange))
                 else:
@@ -164,13 +164,13 @@ class Executor:
         """Cancels need no session, and no journal: they go while one of them is away, too."""
         with trio.move_on_after(CANCEL_DEADLINE):
             async with self.authed.reserve_order_lane() as lane:
-                return await lane.send(attrs.evolve(cancel_request(order), cause=cause))
+                return await lane.send(cancel_request(order, cause))
         raise UnknownOutcomeError(f"the cancel had no answer within {CANCEL_DEADLINE:g} s")
 
     async def _look_up(self, order: Order, cause: int) -> LookedUp:
         try:
-            open_orders = await self.authed.call(attrs.evolve(rest.open_orders(), cause=cause))
-            history = await self.authed.call(attrs.evolve(history_request(order), cause=cause))
+            open_orders = await self.authed.call(rest.open_orders(cause=cause))
+            history = await self.authed.call(history_request(order, cause))
         except RequestError as failure:
             return LookedUp(order.client_id, failure)
         found = find_report(order.client_id, open_orders.value.results, history.value.results)
@@ -189,15 +189,16 @@ def terms(order: Order, timestamp_ms: int) -> OrderTerms:
     )
 
 
-def cancel_request(order: Order) -> rest.Request[EmptyAnswer]:
-    """By the venue's id, or where that is not known by ours."""
+def cancel_request(order: Order, cause: int) -> rest.Request[EmptyAnswer]:
+    """By the venue's id, or where that is not known by ours; because of the record with the number ``cause``."""
     if order.venue_id:
-        return rest.cancel_order(order.venue_id)
-    return rest.cancel_by_client_id(order.client_id, market=order.market)
+        return rest.cancel_order(order.venue_id, cause=cause)
+    return rest.cancel_by_client_id(order.client_id, market=order.market, cause=cause)
 
 
-def history_request(order: Order) -> rest.Request[OrderPage]:
-    return rest.order_history(order.client_id, market=order.market)
+def history_request(order: Order, cause: int) -> rest.Request[OrderPage]:
+    """Because of the record with the number ``cause``."""
+    return rest.order_history(order.client_id, market=order.market, cause=cause)
 
 
 def find_report(

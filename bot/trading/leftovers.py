@@ -27,11 +27,11 @@ async def _cancel(authed: AuthedRest, order: Order, left: list[Order]) -> None:
     while True:
         try:
             async with authed.reserve_order_lane() as lane:
-                await lane.send(cancel_request(order))
+                await lane.send(cancel_request(order, cause=0))
         except RequestError as failure:
             logger.warning("[STOP] Paradex cancel failed: client_id={}, {}", order.client_id, failure)
         try:
-            history = (await authed.call(history_request(order))).value.results
+            history = (await authed.call(history_request(order, cause=0))).value.results
         except RequestError as failure:
             logger.warning("[STOP] Paradex order not looked up: client_id={}, {}", order.client_id, failure)
         else:

@@ -4,9 +4,7 @@ What a step is told comes back from the tape by way of the same decoder that hea
 venue brought holds the number of that answer and not what it says. So a recorded session tests the decoder too.
 """
 
-from typing import Any
-
-import attrs
+from typing import Any, NamedTuple
 
 from bot.core.errors import RequestError
 from bot.core.fixed import render
@@ -34,8 +32,7 @@ from bot.trading.effects import (
 )
 
 
-@attrs.frozen
-class Line:
+class Line(NamedTuple):
     """What is written of an item or an effect."""
 
     kind: Kind

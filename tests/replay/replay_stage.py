@@ -48,7 +48,7 @@ class Session:
         record = next(record for record in self.records if record.number == number)
         data = deepcopy(record.data)
         data = edit(data) or data
-        return self.with_record(attrs.evolve(record, data=data))
+        return self.with_record(record._replace(data=data))
 
     def without(self, number: int) -> "Session":
         """As if a record had never been: the others are numbered anew, and name each other so."""
@@ -59,7 +59,7 @@ class Session:
                 data = record.data
                 if record.kind is Kind.REQUEST and data["of"] > number:
                     data = data | {"of": data["of"] - 1}
-                records.append(attrs.evolve(record, number=moved, data=data))
+                records.append(record._replace(number=moved, data=data))
         return attrs.evolve(self, records=records)
 
 

@@ -130,7 +130,7 @@ def test_the_venue_keeps_its_own_clock() -> None:
     """It was 3 s ahead of the recorded machine: so it is when it is asked more often than was recorded."""
     recording = two_orders()
     ahead = [
-        attrs.evolve(r, data=r.data | {"body": f'{{"server_time":"{int(found[1]) + 3000}"}}'})
+        r._replace(data=r.data | {"body": f'{{"server_time":"{int(found[1]) + 3000}"}}'})
         if r.kind == Kind.ANSWER and (found := re.fullmatch(r'{"server_time":"(\d+)"}', r.data["body"]))
         else r
         for r in recording.records
@@ -198,7 +198,7 @@ def test_a_request_that_never_left_cannot_be_struck() -> None:
     """Its connection was refused when it was recorded, and is again: nothing of it is on the way."""
     recording = two_orders()
     answer = next(r for r in recording.records if r.kind == Kind.ANSWER and r.data["x"] == 12)
-    unsent = attrs.evolve(answer, kind=Kind.FAILURE, data={"x": 12, "failure": "not sent", "text": "refused"})
+    unsent = answer._replace(kind=Kind.FAILURE, data={"x": 12, "failure": "not sent", "text": "refused"})
     records = [unsent if r is answer else r for r in recording.records]
     asked = next(r for r in records if r.kind == Kind.REQUEST and r.data["x"] == 12)
     with pytest.raises(

@@ -169,7 +169,7 @@ def test_what_cannot_be_played_says_so() -> None:
     settings = of_recording(recording.header.settings)
     with pytest.raises(UnusableRecordingError, match="no record but its header"):
         play(attrs.evolve(recording, records=[]), settings)
-    odd = attrs.evolve(recording.records[0], data=["http>"])
+    odd = recording.records[0]._replace(data=["http>"])
     with pytest.raises(UnusableRecordingError, match="not of the kind"):
         play(attrs.evolve(recording, records=[odd, *recording.records[1:]]), settings)
 

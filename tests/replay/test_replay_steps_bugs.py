@@ -125,7 +125,7 @@ def cancels_by_our_id(patch: Patch) -> None:
     patch.setattr(
         errands,
         "cancel_request",
-        lambda order: rest.cancel_by_client_id(order.client_id, market=order.market),
+        lambda order, cause: rest.cancel_by_client_id(order.client_id, market=order.market, cause=cause),
     )
 
 
@@ -133,8 +133,8 @@ def forgets_the_market(patch: Patch) -> None:
     patch.setattr(
         errands,
         "history_request",
-        lambda order: attrs.evolve(
-            executor.history_request(order), path=f"/orders-history?client_id={order.client_id}"
+        lambda order, cause: attrs.evolve(
+            executor.history_request(order, cause), path=f"/orders-history?client_id={order.client_id}"
         ),
     )
 

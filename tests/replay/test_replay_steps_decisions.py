@@ -105,14 +105,14 @@ def sessions(draw: st.DrawFn) -> Session:
         record = records[place]
         match draw(st.sampled_from(["data", "field", "kind", "generation", "double", "leave out", "move"])):
             case "data":
-                record = attrs.evolve(record, data=draw(ANY_JSON))
+                record = record._replace(data=draw(ANY_JSON))
             case "field" if isinstance(record.data, dict) and record.data:
                 name = draw(st.sampled_from(sorted(record.data)))
-                record = attrs.evolve(record, data=record.data | {name: draw(ANY_JSON)})
+                record = record._replace(data=record.data | {name: draw(ANY_JSON)})
             case "kind":
-                record = attrs.evolve(record, kind=draw(st.sampled_from(list(Kind))))
+                record = record._replace(kind=draw(st.sampled_from(list(Kind))))
             case "generation":
-                record = attrs.evolve(record, generation=draw(st.integers(-1, 3)))
+                record = record._replace(generation=draw(st.integers(-1, 3)))
             case "double":
                 records = [*records[:place], record, *records[place:]]
             case "leave out":

@@ -98,7 +98,7 @@ class Report:
             "unresolved": sorted(self.unresolved),
             "story": self.story,
             "differences": [
-                {"recorded": each.is_recorded, **attrs.asdict(each.record)} for each in self.differences
+                {"recorded": each.is_recorded, **each.record._asdict()} for each in self.differences
             ],
             "composed": self.composed,
             "refused": self.refused,

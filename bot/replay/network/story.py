@@ -57,7 +57,7 @@ def threads(records: Iterable[Record]) -> Mapping[Thread, list[Record]]:
 def decisions(records: Iterable[Record]) -> list[Record]:
     """What the bot decided and did about its orders, and the answers that were no quotes and no lists."""
     return [
-        attrs.evolve(each, data={name: value for name, value in each.data.items() if name != "generation"})
+        each._replace(data={name: value for name, value in each.data.items() if name != "generation"})
         for each in records
         if each.kind in DECISIONS and (each.kind is not Kind.OUTCOME or "client_id" in each.data)
     ]

@@ -127,19 +127,19 @@ class Errand:
 
     def next_request(self) -> rest.Request[Any] | None:
         """What is asked of the venue next; None if that was everything, or it is too soon."""
-        request: rest.Request[Any]
         if not self.is_asking:
             return None
         match self.effect:
             case CancelOrder(order):
-                request = cancel_request(order)
-            case LookUpOrder(order):
-                request = history_request(order) if self.exchanges else rest.open_orders()
+                return cancel_request(order, self.record)
+            case LookUpOrder(order) if self.exchanges:
+                return history_request(order, self.record)
+            case LookUpOrder():
+                return rest.open_orders(cause=self.record)
             case FetchBbo(market):
-                request = rest.bbo(market)
+                return rest.bbo(market, cause=self.record)
             case _:
                 return self.order_request
-        return attrs.evolve(request, cause=self.record)
 
     def ended(self, failure: RequestError | None) -> Item | None:
         """What the order manager is told; None if it cannot be told anything yet.

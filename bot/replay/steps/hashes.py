@@ -33,10 +33,12 @@ class StructHashing:
         # No struct's hash depends on chain or account.
         self._hasher = MessageHasher.for_account(find_curve().pedersen, chain_id="any", account=0)
 
+    def struct(self, terms: OrderTerms) -> int:
+        """Raises as `hashes`."""
+        return self._hasher.order_struct(terms)
+
     def hashes(self, terms: OrderTerms, recorded: Intent) -> Hashes:
-        return Hashes(
-            self._hasher.order_struct(terms), from_hex(recorded.message_hash), recorded.signature_digest
-        )
+        return Hashes(self.struct(terms), from_hex(recorded.message_hash), recorded.signature_digest)
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ from bot.journal.record import Record
 from bot.link.clock import SystemClock
 from bot.replay.errors import UnusableRecordingError
 from bot.replay.steps.course import part
-from bot.replay.steps.hashes import Key
+from bot.replay.steps.hashes import Hashing, Key, StructHashing
 from bot.replay.steps.replay import Replay
 from bot.replay.steps.report import Divergence, Report, shown
 from bot.settings import Settings
@@ -35,8 +35,10 @@ class Session(Protocol):
     def __iter__(self) -> Iterator[Record]: ...
 
 
-def repeat(session: Session, key: Key | None = None) -> Report:
+def repeat(session: Session, key: Key | None = None, hashing: Hashing | None = None) -> Report:
     """Replay a session as it was recorded: whatever differs is a divergence, and so is what makes no sense.
+
+    ``hashing`` is what hashes the orders of a session until the ``key`` can, if there is one.
 
     Raises:
         UnusableRecordingError: it cannot be replayed.
@@ -51,6 +53,7 @@ def repeat(session: Session, key: Key | None = None) -> Report:
         records=session,
         settings=recorded_settings(session.header),
         key=key,
+        hashing=hashing or StructHashing(),
         report=report,
         differ=report.divergences.append,
         misfit=misfit,
@@ -100,6 +103,7 @@ def decide_anew(session: Session, settings: Settings) -> Report:
         records=session,
         settings=settings,
         key=None,
+        hashing=StructHashing(),
         report=report,
         differ=differ,
         misfit=lambda record, why: part(record, f"{why}: from here on the recorded events tell nothing"),

@@ -25,7 +25,7 @@ from bot.replay.steps.comparison import ComparingTape
 from bot.replay.steps.conversations import Conversation
 from bot.replay.steps.course import PartedError, RecordedClock, part, steps
 from bot.replay.steps.errands import Errand, Errands, Exchange
-from bot.replay.steps.hashes import Key
+from bot.replay.steps.hashes import Hashing, Key
 from bot.replay.steps.report import Divergence, Report
 from bot.replay.steps.shapes import shaped, unusable
 from bot.replay.steps.traffic import Traffic, failure_of
@@ -62,6 +62,7 @@ class Replay:
 
     settings: Settings
     key: Key | None
+    hashing: Hashing
     report: Report
     differ: Callable[[Divergence], None]
     misfit: Callable[[Record, str], None]
@@ -103,6 +104,7 @@ class Replay:
             errands=self._errands,
             venue_clock=VenueClock(self._clock),
             key=self.key,
+            hashing=self.hashing,
             shows_account=self.header.account == "kept",
         )
         self._handlers = {
@@ -131,9 +133,10 @@ class Replay:
         with self._session_scope:
             try:
                 for record, decided, is_last in steps(self.records):
-                    self._check_numbers(record)
-                    for each in decided:
-                        self._check_numbers(each)
+                    for each in (record, *decided):
+                        if each.number != self._number + 1 or each.ns < self._ns:
+                            self._misnumbered(each)
+                        self._number, self._ns = each.number, each.ns
                     self._replay(record, decided, is_last=is_last)
                     self.report.records += 1 + len(decided)
                 self._finish()
@@ -141,7 +144,7 @@ class Replay:
                 self.report.stopped = str(parted)
         self.report.requests = self._traffic.asked
 
-    def _check_numbers(self, record: Record) -> None:
+    def _misnumbered(self, record: Record) -> None:
         if record.number != self._number + 1:
             what = "records are missing before it, or it is out of place; its number"
             self.differ(
@@ -150,7 +153,6 @@ class Replay:
         if record.ns < self._ns:
             what = "time runs backwards; its ns"
             self.differ(Divergence(record.number, record.ns, record.kind, what, self._ns, record.ns))
-        self._number, self._ns = record.number, record.ns
 
     def _replay(self, record: Record, decided: Sequence[Record], *, is_last: bool) -> None:
         self._clock.ns = record.ns

@@ -17,7 +17,7 @@ from bot.paradex.answers import MarketsAnswer, OrdersAnswer, SystemConfig, Syste
 from bot.replay.steps import shapes
 from bot.replay.steps.comparison import ComparingTape
 from bot.replay.steps.errands import SECRET, Errand, Errands, Exchange
-from bot.replay.steps.hashes import Hashing, Key, Signing, StructHashing
+from bot.replay.steps.hashes import Hashing, Key, Signing
 from bot.replay.steps.report import Divergence
 from bot.replay.steps.shapes import shaped, unusable
 from bot.replay.steps.unprompted import unprompted
@@ -38,7 +38,7 @@ class Traffic:
     shows_account: bool
     """The session holds our account, and no hash of it."""
 
-    hashing: Hashing = attrs.field(factory=StructHashing)
+    hashing: Hashing
     markets: MarketsAnswer | None = None
     under_way: dict[int, Exchange] = attrs.field(factory=dict)
     listed: dict[int, Exchange] = attrs.field(factory=dict)
