@@ -1,8 +1,12 @@
-"""Where the program begins: the signals first, before anything that takes time."""
+"""Where the program begins: the signals first, before anything that takes time, and open descriptors."""
 
 from bot.signals import EarlySignals
 
 early = EarlySignals()
+
+from bot.descriptors import fill_gaps  # noqa: E402
+
+fill_gaps()
 
 import sys  # noqa: E402
 

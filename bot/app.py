@@ -10,28 +10,33 @@ import trio
 from loguru import logger
 
 from bot.alarm import Alarms
-from bot.core.clock import Clock
-from bot.core.errors import FatalError, leaves
+from bot.core.clock import Clock, WorkClock
+from bot.core.errors import FatalError, JournalError, leaves
 from bot.core.market import Market
 from bot.core.order import Order
+from bot.core.recovered import AccountClaim, NoClaim, Recovered
 from bot.core.tape import Kind, Tape
 from bot.link.clock import VenueClock
 from bot.link.http import Http, open_http
 from bot.link.secrets import Redactor
 from bot.paradex.environment import Venue
+from bot.session.capabilities import open_rest
 from bot.session.generation import Generations
-from bot.session.inbox import Inbox
+from bot.session.inbox import Inbox, KillSwitchPulled
 from bot.session.login import Identity, LoggedIn, Login
+from bot.session.mode import ModeWatch
+from bot.session.snapshot import Snapshots
 from bot.session.stop import Stop
 from bot.session.supervise import supervise
 from bot.settings import Settings
 from bot.summary import Summary, describe
-from bot.trading.effects import StopAsked
+from bot.trading.effects import AccountRecovered, StopAsked
 from bot.trading.executor import Executor
 from bot.trading.leftovers import cancel_leftovers
 from bot.trading.manager import OrderManager
 from bot.trading.probe import Probe
 from bot.trading.reconcile import reconcile
+from bot.trading.sending import Sender
 from bot.trading.stream import OrderedStream
 
 STOP_DEADLINE = 8.0
@@ -48,7 +53,7 @@ class Surroundings:
     venue: Venue
     tls: ssl.SSLContext
     identity: Identity
-    clock: Clock
+    clock: WorkClock
     seed: int
     """The one source of chance: of every jitter."""
 
@@ -58,6 +63,8 @@ class Surroundings:
     tape: Tape
     redactor: Redactor
     """Of everything that this run writes for people or files."""
+
+    claim: AccountClaim = attrs.field(factory=NoClaim)
 
     def chance(self, who: str) -> random.Random:
         """Random numbers of one's own: what one draws does not change the luck of another."""
@@ -99,6 +106,8 @@ async def trade(settings: Settings, around: Surroundings, stop: Stop) -> Summary
             clock=venue_clock,
             rng=around.chance("login"),
             redactor=around.redactor,
+            claim=around.claim,
+            alarm=alarms,
         )
         logged_in: LoggedIn | None = None
         with trio.CancelScope() as starting:
@@ -109,6 +118,7 @@ async def trade(settings: Settings, around: Surroundings, stop: Stop) -> Summary
                 environment=settings.environment,
                 exit_reason=stop.reason,
                 is_fatal=stop.is_fatal,
+                alarms=alarms.raised,
                 http=http.counters,
             )
         else:
@@ -126,7 +136,9 @@ async def _log_in(  # noqa: ASYNC128 - its child calls started()
     try:
         await supervise("login", login.run, login.rng, task_status=task_status)
     except* FatalError as fatal:
-        stop.fail("; ".join(map(str, leaves(fatal))))
+        reason = "; ".join(map(str, leaves(fatal)))
+        login.alarm(reason)
+        stop.fail(reason)
     await trio.sleep_forever()
 
 
@@ -137,6 +149,8 @@ def new_manager(settings: Settings, markets: Mapping[str, Market], run_id: str) 
         strategy=Probe(settings.strategy, settings.orders.markets[0]),
         run_id=run_id,
         recv_window_ms=settings.orders.recv_window,
+        limits=settings.limits,
+        leftovers=settings.orders.leftovers,
     )
 
 
@@ -155,21 +169,34 @@ class Work:
     async def run(self, wanted_ns: int) -> Summary:
         settings, around, authed = self.settings, self.around, self.logged_in.authed
         manager = new_manager(settings, self.logged_in.markets, around.run_id)
+        recovered = self.logged_in.recovered
+        snapshots = Snapshots(
+            authed,
+            around.clock,
+            self.venue_clock,
+            self.venue_clock.now_ms() if recovered.seen_ms is None else recovered.seen_ms,
+        )
         try:
             async with trio.open_nursery() as nursery:
-                inbox = self._ordered_stream(manager, nursery)
+                inbox = self._ordered_stream(manager, nursery, snapshots)
+                await self._take_over(recovered, inbox)
+                modes = ModeWatch(plain=open_rest(self.http), inbox=inbox, rng=around.chance("platform mode"))
                 generations = Generations(
                     url=around.venue.ws_url,
                     tls=around.tls,
                     settings=settings.stream,
                     markets=settings.orders.markets,
                     authed=authed,
+                    snapshots=snapshots,
                     inbox=inbox,
                     clock=around.clock,
                     tape=around.tape,
+                    known=modes.asked.wait,
                     wanted_ns=wanted_ns,
                 )
-                nursery.start_soon(reconcile, authed, inbox, around.clock, around.chance("reconcile"))
+                nursery.start_soon(modes.run)
+                nursery.start_soon(reconcile, snapshots, inbox, around.chance("reconcile"))
+                nursery.start_soon(self._obey_kill_switch, inbox)
                 stream_ended = trio.Event()
                 nursery.start_soon(self._stream, generations, stream_ended)
                 await self.stop.wait_asked()
@@ -185,21 +212,51 @@ class Work:
                 logger.error("[STOP] Paradex order unresolved: {}", describe(order))
         return self._summary(manager, generations, left)
 
-    def _ordered_stream(self, manager: OrderManager, nursery: trio.Nursery) -> OrderedStream:
+    async def _take_over(self, recovered: Recovered, inbox: Inbox) -> None:
+        """Put what earlier runs left into the ordered stream, and on the disk, before anything else leaves."""
+        now_ns, now_ms = self.around.clock.monotonic_ns(), self.venue_clock.now_ms()
+        until_ns = [now_ns + (each.last_acceptable_ms - now_ms) * 1_000_000 for each in recovered.orders]
+        inbox(AccountRecovered(recovered, tuple(until_ns)))
+        try:
+            self.around.tape.commit()
+        except JournalError as error:
+            raise FatalError(f"what earlier runs left cannot be taken over: {error}") from error
+        await self.around.claim.taken_over()
+
+    async def _obey_kill_switch(self, inbox: Inbox) -> None:
+        switch = self.stop.kill_switch
+        await switch.wait_pulled()
+        inbox(KillSwitchPulled(switch.reason))
+
+    def _ordered_stream(
+        self, manager: OrderManager, nursery: trio.Nursery, snapshots: Snapshots
+    ) -> OrderedStream:
         """What is reported goes onto the tape and into a step; what that decides is carried out in ``nursery``."""
         around = self.around
-        stream = OrderedStream(manager, around.tape, alarm=self.alarms, give_up=self.stop.fail)
+        stream = OrderedStream(
+            manager,
+            around.tape,
+            alarm=self.alarms,
+            pull_kill_switch=self.stop.kill_switch.pull,
+            give_up=self.stop.fail,
+            thread_ns=around.clock.thread_ns,
+        )
         executor = Executor(
             nursery=nursery,
             inbox=stream,
-            tape=around.tape,
-            alarm=self.alarms,
             authed=self.logged_in.authed,
-            signer=self.logged_in.signer,
-            settings=self.settings.orders,
-            clock=around.clock,
-            venue_clock=self.venue_clock,
-            stop=self.stop,
+            sender=Sender(
+                inbox=stream,
+                tape=around.tape,
+                alarm=self.alarms,
+                authed=self.logged_in.authed,
+                signer=self.logged_in.signer,
+                recv_window=self.settings.orders.recv_window,
+                clock=around.clock,
+                venue_clock=self.venue_clock,
+                stop=self.stop,
+            ),
+            snapshots=snapshots,
         )
         stream.carry_out = executor.carry_out
         return stream

@@ -33,10 +33,8 @@ def run_verb(arguments: list[str], early: EarlySignals) -> int:
 def build(early: EarlySignals) -> App:
     """The command line. ``early`` are the signals that came before somebody listened."""
     app = App(name="bot", version=_version, help_format="plaintext")
-    config = App(name="config", help=VERBS["config"])
-    app.command(config)
-    journal = App(name="journal", help=VERBS["journal"])
-    app.command(journal)
+    app.command(_config(early))
+    app.command(_journal(early))
 
     @app.command(help=VERBS["run"])
     def run(
@@ -47,6 +45,7 @@ def build(early: EarlySignals) -> App:
         no_record: Annotated[bool, Parameter(negative="")] = False,
         summary: Path | None = None,
         live: bool = False,
+        forget: Annotated[list[Path] | None, Parameter(negative="")] = None,
     ) -> int:
         """Trade.
 
@@ -57,6 +56,7 @@ def build(early: EarlySignals) -> App:
             no_record: do not record the session.
             summary: write what the run came to into this file, as JSON.
             live: trade real money; the environment prod asks for it.
+            forget: start without this journal of an earlier run, if it is lost: what it left open, nobody knows.
         """
         from bot.run import Options, run_bot
 
@@ -67,6 +67,7 @@ def build(early: EarlySignals) -> App:
             no_record=no_record,
             summary=summary,
             live=live,
+            forget=tuple(forget or ()),
         )
         return run_bot(options, early)
 
@@ -149,7 +150,7 @@ def build(early: EarlySignals) -> App:
             file: the session, or any part of it.
             key: file of mode 0600 with the private key of the session: signatures are compared, too.
             account: with --key, the account's address, if the key is a subkey.
-            settings: with --diff, a settings file: its [strategy] and [orders] decide, instead of the recorded ones.
+            settings: with --diff, a settings file: its [strategy], [orders] and [limits] decide.
             diff: print where the decisions part under other settings.
             at: with --fault, the number of a record: the whole bot plays the session on a virtual network, up to
                 there as it was.
@@ -172,6 +173,69 @@ def build(early: EarlySignals) -> App:
             json=json,
         )
         return replay_session(options)
+
+    @app.command(name="orders", help=VERBS["orders"])
+    def show_orders(
+        name: str | None = None,
+        *,
+        all_: Annotated[bool, Parameter(name="--all", negative="")] = False,
+        json: Annotated[bool, Parameter(negative="")] = False,
+    ) -> int:
+        """Print our orders that are not known to be over, the newest first, as recorded sessions tell of them.
+
+        Args:
+            name: a session, by a file of it or its run id: its orders. Or an order, by our id or the venue's: its
+                history.
+            all_: those that are over, too.
+            json: a JSON object for each, with its history.
+        """
+        early.restore()
+        from bot.journal.orders import orders
+
+        return orders(name, _sessions, every=all_, json=json)
+
+    @app.command(name="cancel-all", help=VERBS["cancel-all"])
+    def cancel_everything(
+        *,
+        settings: Path | None = None,
+        market: str | None = None,
+        live: bool = False,
+        json: Annotated[bool, Parameter(negative="")] = False,
+    ) -> int:
+        """Cancel every open order of the account, whoever placed it. Exit code 4: some order is left.
+
+        A bot of this machine that has the account is told first: it places nothing more until it is started again.
+
+        Args:
+            settings: settings file; without it settings.toml in this folder, if there is one.
+            market: only the orders in this market.
+            live: with real money; the environment prod asks for it.
+            json: print what became of them as JSON.
+        """
+        early.restore()
+        from bot import cancelall
+
+        return cancelall.cancel_all(cancelall.Options(settings=settings, market=market, live=live, json=json))
+
+    @app.command(help=VERBS["doctor"])
+    def doctor(*, settings: Path | None = None, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+        """Look at this machine, the way to the venue and the account. Nothing is changed, and no order is sent.
+
+        Exit code 2: something is wrong with the settings; 3: with anything else that a run cannot do without.
+
+        Args:
+            settings: settings file; without it settings.toml in this folder, if there is one.
+            json: print one JSON object.
+        """
+        from bot.doctor.verb import Options, examine_bot
+
+        return examine_bot(Options(settings=settings, json=json), early)
+
+    return app
+
+
+def _config(early: EarlySignals) -> App:
+    config = App(name="config", help=VERBS["config"])
 
     @config.command
     def init(path: Path = Path("settings.toml"), *, force: bool = False) -> int:
@@ -212,6 +276,12 @@ def build(early: EarlySignals) -> App:
         from bot.settings import verbs
 
         return verbs.show(settings, os.environ, origin=origin, json=json)
+
+    return config
+
+
+def _journal(early: EarlySignals) -> App:
+    journal = App(name="journal", help=VERBS["journal"])
 
     @journal.command
     def ls(directory: Path | None = None, *, json: bool = False) -> int:
@@ -264,7 +334,7 @@ def build(early: EarlySignals) -> App:
 
         return verbs.verify(session, _sessions, json=json)
 
-    return app
+    return journal
 
 
 def _sessions() -> Path:

@@ -1,10 +1,8 @@
 """The log: lines on stderr, with no secret in them."""
 
-import contextlib
 import logging
-import sys
 from collections.abc import Callable
-from typing import TextIO
+from typing import Protocol
 
 import attrs
 from loguru import logger
@@ -27,6 +25,14 @@ class LogSettings:
     )
 
 
+class Stream(Protocol):
+    """Where lines go: a `bot.link.outlet.Outlet`, or a test's."""
+
+    def write(self, text: str, /) -> object: ...
+
+    def isatty(self) -> bool: ...
+
+
 # Times are UTC, as the venue's are.
 _FORMAT = "<dim>{time:YYYY-MM-DD HH:mm:ss.SSS!UTC}</dim> <level>{level: <5} {message}</level>"
 
@@ -43,20 +49,17 @@ class _Library(logging.Handler):
 _TALKATIVE = ("httpx", "httpcore")
 
 
-def set_up(settings: LogSettings, redactor: Redactor, stream: TextIO | None = None) -> None:
-    """Make redacted lines on ``stream`` (None: stderr) the only sink of the log.
+def set_up(settings: LogSettings, redactor: Redactor, stream: Stream) -> None:
+    """Make redacted lines on ``stream`` the only sink of the log.
 
     ``diagnose`` and ``backtrace`` are off: the one prints the values of local variables, keys included, the
     other the callers above the place where an exception was caught. ``catch`` is off because on it loguru
-    answers a fault of the sink by printing the record, past the redactor; so the sink itself never raises.
+    answers a fault of the sink by printing the record, past the redactor; so ``stream`` must not raise.
     """
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.lastResort = _Library(logging.WARNING)
     logger.remove()
-    stream = stream or sys.stderr
-    if stream is None:  # started with a closed stderr
-        return
     logger.add(
         _sink(stream, redactor),
         level=settings.level,
@@ -68,13 +71,8 @@ def set_up(settings: LogSettings, redactor: Redactor, stream: TextIO | None = No
     )
 
 
-def _sink(stream: TextIO, redactor: Redactor) -> Callable[[str], None]:
+def _sink(stream: Stream, redactor: Redactor) -> Callable[[str], None]:
     def write(text: str) -> None:
-        line = redactor.redact(text)
-        # The terminal or the reader of the pipe is gone, or the disk is full (OSError), or the stream is closed
-        # (ValueError): the line is lost, and there is nobody who could be told.
-        with contextlib.suppress(OSError, ValueError):
-            stream.write(line)
-            stream.flush()
+        stream.write(redactor.redact(text))
 
     return write

@@ -2,40 +2,41 @@
 
 import os
 import random
-import signal
-import ssl
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 import attrs
-import certifi
 import trio
 from loguru import logger
 
 from bot import app
 from bot.core.errors import FatalError, leaves
+from bot.core.recovered import NoClaim
 from bot.core.tape import NoTape, Tape
-from bot.embedded import open_embedded
+from bot.journal.account import Holder
+from bot.journal.claim import LocalClaim
 from bot.journal.file import LocalDisk
 from bot.journal.header import new_header
-from bot.journal.journal import open_journal
+from bot.journal.journal import END_DEADLINE, open_journal
 from bot.journal.names import SUFFIX
 from bot.journal.parts import Parts
-from bot.journal.redact import Clean, Cleaner, hashing_key
+from bot.journal.redact import Cleaner, hashing_key
 from bot.journal.store import begin, state_directory
 from bot.link.clock import SystemClock
+from bot.link.outlet import open_outlet
 from bot.link.secrets import KeyUnavailableError, Redactor, Secret, find_key, new_key
 from bot.link.signer import parse_private_key
+from bot.listen import watch_signals
 from bot.log import set_up
-from bot.paradex.environment import PUBLIC_VENUES, Venue
+from bot.paradex.environment import Venue
+from bot.place import Place, open_place
 from bot.session.login import Identity
 from bot.session.stop import Stop
 from bot.settings import Settings, load, require_live
 from bot.settings.fault import SettingsError
 from bot.settings.recorded import shareable
-from bot.signals import STOPPING, EarlySignals
+from bot.signals import EarlySignals
 from bot.summary import Summary
 
 UNEXPECTED, BAD_SETTINGS, FATAL = 1, 2, 3
@@ -51,6 +52,7 @@ class Options:
     live: bool = False
     record: Path | None = None
     no_record: bool = False
+    forget: tuple[Path, ...] = ()
 
     def check(self) -> None:
         """Raise ValueError for what cannot be meant."""
@@ -81,30 +83,50 @@ def run_bot(options: Options, early: EarlySignals) -> int:
         parse_private_key(key.reveal())
         redactor = Redactor()
         redactor.register(key)
-        clean = None if options.no_record else _cleaner(settings, redactor)
+        state = _open_state(options, settings)
         parts = _place_for_journal(options, settings, run_id)
     except (ValueError, SettingsError, KeyUnavailableError) as error:
         sys.stderr.write(f"{error}\n")
         return BAD_SETTINGS
-    set_up(settings.log, redactor)
-    session = _Session(clock, rng, run_id, key, redactor, clean, parts)
-    try:
-        summary = trio.run(_run, settings, options, session, early)
-        if options.summary is not None:
-            options.summary.write_bytes(redactor.redact(summary.to_json().decode()).encode())
-    except Exception as error:  # noqa: BLE001 - the last place that can still say something
-        return _report(error)
-    finally:
-        if parts is not None:
-            parts.give_back()
-    sys.stdout.write(redactor.redact(summary.to_table()))
+    session = _Session(clock, rng, run_id, key, redactor, state, parts)
+    with open_outlet(sys.stderr) as stderr:
+        set_up(settings.log, redactor, stderr)
+        try:
+            summary = trio.run(_run, settings, options, session, early)
+            if options.summary is not None:
+                options.summary.write_bytes(redactor.redact(summary.to_json().decode()).encode())
+        except Exception as error:  # noqa: BLE001 - the last place that can still say something
+            return _report(error)
+        finally:
+            if parts is not None:
+                parts.give_back()
+    with open_outlet(sys.stdout) as stdout:
+        stdout.write(redactor.redact(summary.to_table()))
     return summary.exit_code
 
 
-def _cleaner(settings: Settings, redactor: Redactor) -> Clean:
-    """Its key is in the state directory wherever the session is. Raises `UnusableKeyError`, `CannotRecordError`."""
-    key = hashing_key(state_directory(settings.journal, os.environ))
-    return Cleaner(key, redactor, keeps_account=settings.journal.account == "kept").clean
+@attrs.frozen
+class _State:
+    """The folder of what outlives a run."""
+
+    folder: Path
+    key: bytes = attrs.field(repr=False)
+    """Under which accounts are hashed there."""
+
+
+def _open_state(options: Options, settings: Settings) -> _State | None:
+    """None where nothing outlives the run: not even the account does that is made for the embedded exchange.
+
+    The key is in the state directory wherever the session is recorded.
+
+    Raises:
+        UnusableKeyError: there is none that can be used.
+        CannotRecordError: there is no such folder, and none can be made.
+    """
+    if options.no_record and settings.environment == "embedded":
+        return None
+    folder = state_directory(settings.journal, os.environ)
+    return _State(folder, hashing_key(folder))
 
 
 def _place_for_journal(options: Options, settings: Settings, run_id: str) -> Parts | None:
@@ -136,60 +158,31 @@ class _Session:
     run_id: str
     key: Secret
     redactor: Redactor
-    clean: Clean | None
+    state: _State | None
     parts: Parts | None
-    """Where it is recorded, after `clean` saw it; both None if it is not."""
+    """Where it is recorded; None if it is not."""
 
 
 async def _run(settings: Settings, options: Options, session: _Session, early: EarlySignals) -> Summary:
     stop = Stop()
     async with trio.open_nursery() as nursery:
-        await nursery.start(_watch_signals, stop, early)
+        await nursery.start(watch_signals, stop, early)
         if options.seconds is not None:
             nursery.start_soon(stop.ask_after, options.seconds)
         if session.parts is not None and options.record is None:
             nursery.start_soon(LocalDisk().compress_all, session.parts.file.path.parent)
-        async with _open_place(settings, stop) as place:
+        async with open_place(settings, stop) as place:
             if place is None:
                 summary = Summary(environment=settings.environment, exit_reason=stop.reason)
             else:
-                summary = await _trade(settings, session, place, stop)
+                summary = await _trade(settings, options, session, place, stop)
         nursery.cancel_scope.cancel()
     return summary
 
 
-@attrs.frozen
-class _Place:
-    venue: Venue
-    tls: ssl.SSLContext
-
-
-@asynccontextmanager
-async def _open_place(settings: Settings, stop: Stop) -> AsyncIterator[_Place | None]:
-    """Where to trade; None if the bot was stopped before the embedded exchange was up."""
-    if stop.is_asked:
-        yield None
-    elif settings.venue.rest_url:
-        venue = Venue(settings.venue.rest_url, settings.venue.ws_url)
-        yield _Place(venue, _tls(settings.venue.ca_file))
-    elif settings.environment == "embedded":
-        async with open_embedded(settings.exchange, stop, hidden=settings.account.key_env) as embedded:
-            yield None if embedded is None else _Place(embedded.venue, _tls(str(embedded.ca_file)))
-    else:
-        yield _Place(PUBLIC_VENUES[settings.environment], _tls(settings.venue.ca_file))
-
-
-def _tls(ca_file: str) -> ssl.SSLContext:
-    """Made once a run: reading the authorities takes longer than an order may."""
-    if ca_file:
-        return ssl.create_default_context(cafile=ca_file)
-    context = ssl.create_default_context()
-    # A Python of python.org finds none of its system's on macOS
-    context.load_verify_locations(certifi.where())
-    return context
-
-
-async def _trade(settings: Settings, session: _Session, place: _Place, stop: Stop) -> Summary:
+async def _trade(
+    settings: Settings, options: Options, session: _Session, place: Place, stop: Stop
+) -> Summary:
     ethereum_address = settings.account.ethereum_address
     if settings.environment == "embedded":
         ethereum_address = f"0x{session.rng.getrandbits(160):040x}"
@@ -199,26 +192,51 @@ async def _trade(settings: Settings, session: _Session, place: _Place, stop: Sto
         ethereum_address=ethereum_address,
     )
     seed = session.rng.getrandbits(64)
-    async with _open_tape(settings, session, seed, place.venue, stop) as tape:
-        around = app.Surroundings(
-            venue=place.venue,
-            tls=place.tls,
-            identity=identity,
-            clock=session.clock,
-            seed=seed,
-            run_id=session.run_id,
-            tape=tape,
-            redactor=session.redactor,
-        )
-        summary = await app.trade(settings, around, stop)
-    return attrs.evolve(summary, is_fatal=stop.is_fatal)  # the journal may have failed at its very end
+    claim = _new_claim(settings, options, session, place.venue)
+    is_clean = False
+    try:
+        async with _open_tape(settings, session, seed, place.venue, stop) as tape:
+            around = app.Surroundings(
+                venue=place.venue,
+                tls=place.tls,
+                identity=identity,
+                clock=session.clock,
+                seed=seed,
+                run_id=session.run_id,
+                tape=tape,
+                redactor=session.redactor,
+                claim=claim or NoClaim(),
+            )
+            summary = await app.trade(settings, around, stop)
+        summary = attrs.evolve(summary, is_fatal=stop.is_fatal)  # the journal may have failed at its very end
+        is_clean = summary.exit_code == 0
+    finally:
+        if claim is not None:
+            with trio.move_on_after(END_DEADLINE, shield=True):
+                await claim.release(is_clean=is_clean)
+    return summary
+
+
+def _new_claim(settings: Settings, options: Options, session: _Session, venue: Venue) -> LocalClaim | None:
+    """None for an account that was made for this run: nobody else has it, and it ends with the run."""
+    if settings.environment == "embedded" or session.state is None:
+        return None
+    return LocalClaim(
+        folder=session.state.folder,
+        key=session.state.key,
+        environment=settings.environment,
+        rest_url=venue.rest_url,
+        holder=Holder(os.getpid(), session.run_id, session.clock.wall_ns()),
+        journal=None if session.parts is None else session.parts.file.path.absolute(),
+        forget=options.forget,
+    )
 
 
 def _open_tape(
     settings: Settings, session: _Session, seed: int, venue: Venue, stop: Stop
 ) -> AbstractAsyncContextManager[Tape]:
     clock = session.clock
-    if session.parts is None or session.clean is None:
+    if session.parts is None or session.state is None:
         logger.info("[INIT] Paradex session is not recorded")
         return nullcontext(NoTape(clock))
     logger.info("[INIT] Paradex session is recorded in {}", session.parts.file.path)
@@ -238,16 +256,7 @@ def _open_tape(
         clock,
         settings=settings.journal,
         ask_to_stop=stop.fail,
-        clean=session.clean,
+        clean=Cleaner(
+            session.state.key, session.redactor, keeps_account=settings.journal.account == "kept"
+        ).clean,
     )
-
-
-async def _watch_signals(
-    stop: Stop, early: EarlySignals, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> None:
-    with trio.open_signal_receiver(*STOPPING) as signals:
-        for number in early.received:
-            stop.signalled(signal.Signals(number).name)
-        task_status.started()
-        async for number in signals:
-            stop.signalled(signal.Signals(number).name)

@@ -14,6 +14,7 @@ from bot.exchange.process import run as serve
 from bot.exchange.server import Listen
 from bot.exchange.settings import ExchangeSettings
 from bot.link.clock import SystemClock
+from bot.link.outlet import open_outlet
 from bot.link.secrets import Redactor
 from bot.log import LogSettings, set_up
 from bot.settings import Loaded, load
@@ -40,13 +41,14 @@ def serve_exchange(options: Options) -> int:
     except (ValueError, SettingsError) as error:
         sys.stderr.write(f"bot exchange: {error.args[0] if isinstance(error, ValueError) else error}\n")
         return BAD_SETTINGS
-    set_up(LogSettings(level=options.log_level), Redactor())
     code = 0
-    try:
-        trio.run(serve, settings, SystemClock(), options.listen, options.manner)
-    except* OSError as errors:
-        sys.stderr.write("".join(f"bot exchange: {error}\n" for error in leaves(errors)))
-        code = BAD_SETTINGS
+    with open_outlet(sys.stderr) as stderr:
+        set_up(LogSettings(level=options.log_level), Redactor(), stderr)
+        try:
+            trio.run(serve, settings, SystemClock(), options.listen, options.manner)
+        except* OSError as errors:
+            stderr.write("".join(f"bot exchange: {error}\n" for error in leaves(errors)))
+            code = BAD_SETTINGS
     return code
 
 

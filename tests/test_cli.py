@@ -14,7 +14,7 @@ import trio
 from bot import __main__ as program
 from bot import cli, run, usage
 from bot.cli import BAD_ARGUMENTS, build, run_verb
-from bot.signals import STOPPING, EarlySignals
+from bot.signals import EarlySignals
 
 Streams = pytest.CaptureFixture[str]
 
@@ -22,7 +22,7 @@ Streams = pytest.CaptureFixture[str]
 @pytest.fixture
 def early() -> Iterator[EarlySignals]:
     """Signals as the program finds them; afterwards they are the test runner's again."""
-    before = {number: signal.getsignal(number) for number in STOPPING}
+    before = {number: signal.getsignal(number) for number in program.early.numbers}
     yield EarlySignals()
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -109,7 +109,7 @@ def test_verbs_and_usage_agree(early: EarlySignals, capsys: Streams) -> None:
     verbs = {name for name in build(early) if not name.startswith("-")}
     assert verbs == set(usage.VERBS)
     for verb, words in usage.VERBS.items():
-        assert f"  {verb:<10}{words}\n" in usage.TEXT
+        assert f"  {verb:<12}{words}\n" in usage.TEXT
         assert run_verb([verb, "--help"], early) == 0
         assert words in " ".join(capsys.readouterr().out.split())
 

@@ -29,6 +29,7 @@ EXCHANGE_FLOORS = [
     {"matching"},
     {"market"},
     {"views"},
+    {"faults"},
     {"stream"},
     {"requestlog"},
     {"exchange"},
@@ -43,7 +44,7 @@ ONLY_IMPORTERS = {
     "httpx": {"link/http.py"},
     "trio_websocket": {"link/websocket.py", "exchange/websocket.py"},
     "fast_stark_crypto": {"link/signer.py", "exchange/identity/stark.py"},
-    "starknet_py": {"link/signer.py", "lab/signing.py"},
+    "starknet_py": {"link/signer.py", "link/crosscheck.py", "lab/signing.py"},
     "time": {"link/clock.py", "lab/journal.py", "lab/signing.py"},
     "uuid": set[str](),
 }

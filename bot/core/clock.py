@@ -13,3 +13,11 @@ class Clock(Protocol):
     def monotonic_ns(self) -> int:
         """Nanoseconds on a clock that never goes back; 0 is the start of the run, or near it."""
         ...
+
+
+class WorkClock(Clock, Protocol):
+    """A `Clock` that also knows what work costs."""
+
+    def thread_ns(self) -> int:
+        """Nanoseconds that this thread has spent on a processor. In virtual time work takes none."""
+        ...

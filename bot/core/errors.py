@@ -4,10 +4,12 @@ What happened to a request has three answers and no fourth (`faults.md` calls th
 was not sent, it was refused, or nobody knows yet.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Awaitable, Iterator, Mapping
+from typing import Any, ClassVar, TypeVar
 
 import attrs
+
+T = TypeVar("T")
 
 
 class BotError(Exception):
@@ -26,8 +28,16 @@ class RevokedError(BotError):
     """Ours: a strategy used a `Trader` that was taken back."""
 
 
-class SessionGoneError(BotError):
+class TradingHaltedError(BotError):
+    """Ours: new orders are not taken now. It says why; cancels go on."""
+
+
+class SessionGoneError(TradingHaltedError):
     """There is no session, or no longer this one: new orders need the one that is open now."""
+
+
+class LimitExceededError(TradingHaltedError):
+    """Ours: the order would exceed a limit of the settings. Nothing was signed or sent."""
 
 
 class JournalError(BotError):
@@ -86,6 +96,20 @@ def retold(told: Mapping[str, Any]) -> RequestError:
         case RefusedError.kind:
             return RefusedError(told["status"], told["code"], told["text"])
     raise ValueError(f"no kind of failure: {told['failure']!r}")
+
+
+async def or_failure(request: Awaitable[T]) -> T | RequestError:
+    """The value of ``request``, or which of the three failures it met."""
+    try:
+        return await request
+    except RequestError as failure:
+        return failure
+
+
+async def failure_of(request: Awaitable[object]) -> RequestError | None:
+    """None for a success."""
+    result = await or_failure(request)
+    return result if isinstance(result, RequestError) else None
 
 
 @attrs.frozen(slots=False)

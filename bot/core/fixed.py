@@ -34,6 +34,12 @@ def parse(text: str) -> Fixed:
     return Fixed(-value if sign else value)
 
 
+def parse_rounded(text: str) -> Fixed:
+    """As `parse`, of what is only counted, and never sent: what is finer than 10⁻⁸ is cut off toward zero."""
+    whole, point, fraction = text.partition(".")
+    return parse(f"{whole}{point}{fraction[:DECIMALS]}" if fraction.isdecimal() else text)
+
+
 def render(value: int) -> str:
     """Write units of 10⁻⁸ as a plain decimal without trailing zeros: ``4200050000000`` → ``"42000.5"``."""
     whole, fraction = divmod(abs(value), SCALE)

@@ -1,4 +1,8 @@
-"""The states of an order, as a table. What the table does not list is an error and changes nothing."""
+"""The states of an order, as a table. What the table does not list is an error and changes nothing.
+
+Beside its state an order may be wanted gone, or otherwise (`Order.cancelling`, `Order.modifying`): wishes, which only
+the venue's word fulfils.
+"""
 
 import enum
 
@@ -36,17 +40,31 @@ class State(enum.StrEnum):
     NEW = "NEW"
     """Queued at the venue for its risk check."""
 
+    UNTRIGGERED = "UNTRIGGERED"
+    """Waiting for its trigger."""
+
     OPEN = "OPEN"
-    """Resting, or waiting for its trigger."""
+    """Resting, nothing of it filled."""
+
+    PARTLY_FILLED = "PARTLY_FILLED"
+    """Resting or about to end, something of it filled."""
 
     CLOSED = "CLOSED"
-    """Filled or cancelled, says the venue."""
+    """Over, says the venue: `Order.ending` tells whether filled or cancelled, `Order.reason` why."""
 
     REJECTED = "REJECTED"
     """Refused: the venue holds nothing of it."""
 
     NEVER_ACCEPTED = "NEVER_ACCEPTED"
     """It never reached the venue, and no longer can."""
+
+
+class Ending(enum.StrEnum):
+    """How a CLOSED order ended."""
+
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    """With a part filled, perhaps."""
 
 
 class Event(enum.StrEnum):
@@ -65,11 +83,20 @@ class Event(enum.StrEnum):
     EXPIRED = "EXPIRED"
     """Looked for after the venue could last accept it, and not there."""
 
+    AGAIN = "AGAIN"
+    """To be sent once more, under the same client id."""
+
     ACCEPTED = "ACCEPTED"
     """Reported as NEW."""
 
+    WAITING = "WAITING"
+    """Reported as UNTRIGGERED."""
+
     RESTING = "RESTING"
-    """Reported as OPEN or UNTRIGGERED."""
+    """Reported as OPEN."""
+
+    FILL = "FILL"
+    """A fill, or a report that tells of one."""
 
     ENDED = "ENDED"
     """Reported as CLOSED."""
@@ -77,38 +104,58 @@ class Event(enum.StrEnum):
 
 TERMINAL = frozenset({State.CLOSED, State.REJECTED, State.NEVER_ACCEPTED})
 
-# Reports may come before, after or without the answer to the send, twice, and late: a later state never goes
-# back to an earlier one, and a terminal state wins.
+_INTENT, _SENT, _UNKNOWN, _NEW, _UNTRIGGERED, _OPEN, _PARTLY, _CLOSED, _REJECTED, _NEVER = State
+
 TRANSITIONS: dict[tuple[State, Event], State] = {
-    (State.INTENT, Event.SEND): State.SENT,
-    (State.INTENT, Event.UNSENT): State.NEVER_ACCEPTED,
-    (State.SENT, Event.UNSENT): State.NEVER_ACCEPTED,
-    (State.SENT, Event.REFUSED): State.REJECTED,
-    (State.SENT, Event.LOST): State.UNKNOWN,
-    (State.SENT, Event.ACCEPTED): State.NEW,
-    (State.SENT, Event.RESTING): State.OPEN,
-    (State.SENT, Event.ENDED): State.CLOSED,
-    (State.UNKNOWN, Event.EXPIRED): State.NEVER_ACCEPTED,
-    (State.UNKNOWN, Event.ACCEPTED): State.NEW,
-    (State.UNKNOWN, Event.RESTING): State.OPEN,
-    (State.UNKNOWN, Event.ENDED): State.CLOSED,
-    (State.NEW, Event.LOST): State.NEW,
-    (State.NEW, Event.ACCEPTED): State.NEW,
-    (State.NEW, Event.RESTING): State.OPEN,
-    (State.NEW, Event.ENDED): State.CLOSED,
-    (State.OPEN, Event.LOST): State.OPEN,
-    (State.OPEN, Event.ACCEPTED): State.OPEN,
-    (State.OPEN, Event.RESTING): State.OPEN,
-    (State.OPEN, Event.ENDED): State.CLOSED,
-    (State.CLOSED, Event.LOST): State.CLOSED,
-    (State.CLOSED, Event.ACCEPTED): State.CLOSED,
-    (State.CLOSED, Event.RESTING): State.CLOSED,
-    (State.CLOSED, Event.ENDED): State.CLOSED,
+    (_INTENT, Event.SEND): _SENT,
+    (_INTENT, Event.UNSENT): _NEVER,
+    (_SENT, Event.UNSENT): _NEVER,
+    (_SENT, Event.REFUSED): _REJECTED,
+    (_SENT, Event.LOST): _UNKNOWN,
+    (_UNKNOWN, Event.EXPIRED): _NEVER,
+    # Nothing of it is at the venue, and nothing can get there any more: only so may it leave again.
+    (_NEVER, Event.AGAIN): _INTENT,
+    # The venue has it. Reports come before, after or without the answer to the send, twice, and late: a later state
+    # never goes back to an earlier one, and CLOSED wins.
+    **{
+        (before, event): max(before, after, key=list(State).index)
+        for before in (_SENT, _UNKNOWN, _NEW, _UNTRIGGERED, _OPEN, _PARTLY, _CLOSED)
+        for event, after in (
+            (Event.ACCEPTED, _NEW),
+            (Event.WAITING, _UNTRIGGERED),
+            (Event.RESTING, _OPEN),
+            (Event.FILL, _PARTLY),
+            (Event.ENDED, _CLOSED),
+        )
+    },
+    # That the answer got lost is no news of an order that was reported.
+    **{(state, Event.LOST): state for state in (_NEW, _UNTRIGGERED, _OPEN, _PARTLY, _CLOSED)},
 }
 
 
 class ImpossibleEventError(BotError):
     """An event that no order in this state can meet. The order stays as it is."""
+
+
+@attrs.frozen
+class Modification:
+    """New terms that were asked for, in units of 10⁻⁸."""
+
+    size: int
+    """Of the whole order, what is filled included."""
+
+    price: int
+    number: int = 0
+    """Tells it from others that this run asked for."""
+
+    request_id: str = ""
+    """What the venue calls the request; empty until it says."""
+
+    last_acceptable_ns: int | None = None
+    """As `Order.last_acceptable_ns`; None before its first byte was about to leave."""
+
+    kept_since_ns: int | None = None
+    """When the venue was first asked, after that time, and still had the order as it was."""
 
 
 @attrs.frozen(kw_only=True)
@@ -128,7 +175,7 @@ class Order:
     venue_id: str = ""
     """What the venue calls it; empty until it says."""
 
-    remaining: int = attrs.field(default=attrs.Factory(lambda order: order.size, takes_self=True))
+    filled: int = 0
     reason: str = ""
     """Why it ended, in the venue's words or ours."""
 
@@ -138,19 +185,47 @@ class Order:
     cancelling: bool = False
     """Somebody wants it gone. Only the venue's word ends it."""
 
+    modifying: Modification | None = None
+    """Somebody wants it otherwise. Only the venue's word says whether it is."""
+
     sent_ns: int | None = None
     """When its first byte was about to leave."""
 
     last_acceptable_ns: int | None = None
     """After this the venue can no longer accept it (protocol reference 2.3)."""
 
+    last_request: str = ""
+    """What the venue calls the newest request to modify it of which it said what became of it."""
+
+    updated_ms: int = 0
+    """The venue's time of its newest report that names terms."""
+
     @property
     def is_over(self) -> bool:
         return self.state in TERMINAL
 
     @property
-    def filled(self) -> int:
-        return self.size - self.remaining
+    def is_with_the_venue(self) -> bool:
+        """It was reported, and not as ended: it can fill, be modified, be cancelled."""
+        return self.state in _LIVE_THERE
+
+    @property
+    def remaining(self) -> int:
+        """What is not filled; 0 or more of a CLOSED order was cancelled."""
+        return self.size - self.filled
+
+    @property
+    def exposure(self) -> int:
+        """The most of it that can still be filled, whatever becomes of the terms that were asked for."""
+        wanted = self.size if self.modifying is None else self.modifying.size
+        return max(self.size, wanted) - self.filled
+
+    @property
+    def ending(self) -> Ending | None:
+        """None for an order that is not CLOSED."""
+        if self.state is not State.CLOSED:
+            return None
+        return Ending.CANCELLED if self.remaining else Ending.FILLED
 
     def after(self, event: Event) -> State:
         """The state that ``event`` leads to.
@@ -162,3 +237,6 @@ class Order:
             return TRANSITIONS[self.state, event]
         except KeyError:
             raise ImpossibleEventError(f"order {self.client_id} is {self.state}, and met {event}") from None
+
+
+_LIVE_THERE = frozenset({State.NEW, State.UNTRIGGERED, State.OPEN, State.PARTLY_FILLED})

@@ -47,12 +47,21 @@ class Kind(enum.StrEnum):
     COMMAND = "command"
     """Somebody outside the program wants something: a signal."""
 
+    MODE = "mode"
+    """The venue's platform is in another mode."""
+
+    RECOVERED = "recovered"
+    """What earlier runs left on the account, taken over from their sessions: `bot.core.recovered.told`."""
+
     STOP = "stop"
     EFFECT = "effect"
     """Decided in a step: something to be sent, or a timer to be set."""
 
     ORDER = "order"
     """An order of ours, as it is after a step changed it."""
+
+    REPAIR = "repair"
+    """A snapshot told of something that nobody had told before: ``what``, ``subject``, and ``text``."""
 
     ALARM = "alarm"
     END = "end"

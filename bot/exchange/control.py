@@ -12,6 +12,7 @@ from bot.core.fixed import SCALE, render
 from bot.exchange.counters import Counters
 from bot.exchange.errors import UNREADABLE, VenueError
 from bot.exchange.exchange import Exchange
+from bot.exchange.faults.faults import FaultInvalid, read_fault
 from bot.exchange.identity.login import read_public_key
 from bot.exchange.identity.stark import parse_address
 from bot.exchange.instruments.markets import check_market
@@ -68,8 +69,10 @@ class _RevokeSubkey(msgspec.Struct):
 
 ABOUT: dict[str, str] = {
     "GET /": "this list",
+    "DELETE /faults": "no more faults; what they have begun goes on",
     "GET /accounts": "every account and its money",
     "GET /connections": "connections, handshakes, requests and WebSocket closes so far",
+    "GET /faults": "the faults that were asked for, how often each fitted and struck, and all strikes by kind",
     "GET /fills": "fills of all accounts, or of ?account=0x…, oldest first: all that are kept, or ?newest=… of them",
     "GET /money": "the venue's own money, and by how much the books miss conserving money: 0, or a fault",
     "GET /orders": "orders as the books have them, also of ?account=0x… and ?market=…; as many as fills",
@@ -77,6 +80,7 @@ ABOUT: dict[str, str] = {
     "POST /deposit": '{"account": "0x…", "amount": "1000"}: credit an account',
     "POST /drop-websockets": 'end all WebSockets; {"code": 1012} sends a close frame, no code cuts the connection',
     "POST /expire-tokens": "every token issued so far expires now",
+    "POST /fault": '{"fault": "silence", "on": "create", "times": 1, …}: let something go wrong; its id',
     "POST /freeze": "stop the market: prices stand still, and nobody but clients trades",
     "POST /mode": '{"status": "ok" | "cancel_only" | "post_only" | "maintenance"}',
     "POST /move-price": '{"market": "BTC-USD-PERP", "price": "80000"}: the fair price; mark and spot follow at once',
@@ -94,8 +98,10 @@ class Control:
         self._exchange = exchange
         self.routes = [
             Route("GET", "/", lambda _request: json_answer(ABOUT)),
+            Route("DELETE", "/faults", self._clear_faults),
             Route("GET", "/accounts", self._accounts),
             Route("GET", "/connections", lambda _request: json_answer(exchange.counters.view())),
+            Route("GET", "/faults", lambda _request: json_answer(exchange.faults.view())),
             Route("GET", "/fills", self._fills),
             Route("GET", "/money", self._money),
             Route("GET", "/orders", self._orders),
@@ -103,6 +109,7 @@ class Control:
             Route("POST", "/deposit", self._deposit),
             Route("POST", "/drop-websockets", self._drop_websockets),
             Route("POST", "/expire-tokens", self._expire_tokens),
+            Route("POST", "/fault", self._add_fault),
             Route("POST", "/freeze", self._freeze),
             Route("POST", "/mode", self._mode),
             Route("POST", "/move-price", self._move_price),
@@ -194,6 +201,16 @@ class Control:
 
     def _expire_tokens(self, _request: Request) -> Answer:
         self._exchange.expire_tokens()
+        return json_answer({})
+
+    def _add_fault(self, request: Request) -> Answer:
+        try:
+            return json_answer({"id": self._exchange.faults.add(read_fault(request.body))})
+        except FaultInvalid as error:
+            raise VenueError("VALIDATION_ERROR", str(error)) from error
+
+    def _clear_faults(self, _request: Request) -> Answer:
+        self._exchange.faults.clear()
         return json_answer({})
 
     def _freeze(self, _request: Request) -> Answer:

@@ -11,6 +11,9 @@ from bot.exchange.clearing.health import Health
 from bot.exchange.counters import Counters, SocketClose
 from bot.exchange.errors import VenueError
 from bot.exchange.event import Bus
+from bot.exchange.faults.chronicle import Chronicle
+from bot.exchange.faults.faults import Faults
+from bot.exchange.faults.witness import Witness
 from bot.exchange.identity.accounts import Account, Accounts
 from bot.exchange.identity.config import CHAIN_ID
 from bot.exchange.identity.gate import Gate
@@ -55,8 +58,8 @@ from bot.exchange.stream.subscribing import Subscribing
 class Exchange:
     """Accounts, books, orders and sockets of one exchange.
 
-    What the REST and WebSocket handlers need are methods here; `orders`, `fills`, `counters` and the ``drop_…``
-    to ``refuse_…`` levers are for tests and the control port.
+    What the REST and WebSocket handlers need are methods here; `orders`, `fills`, `positions`, `counters`, the
+    `witness`, the `faults` and the ``drop_…`` to ``refuse_…`` levers are for tests and the control port.
     """
 
     def __init__(
@@ -143,7 +146,10 @@ class Exchange:
         sources = Sources(
             self.stamps, self.engine.books, self.ledger, self.clearing, self.summaries, self.funding
         )
-        self.feeds = Feeds(sources, settings)
+        self.chronicle = Chronicle(self.ledger, self.stamps, self.bus.listen)
+        self.faults = Faults(settings.seed, self.chronicle)
+        self.witness = Witness(self.ledger, self.chronicle)
+        self.feeds = Feeds(sources, settings, self.faults)
         self.bus.listen(self.feeds.publish)
         self.disconnects = Disconnects(settings, self.ledger, self.engine.submit)
         self.bus.listen(self.disconnects.listen)
@@ -206,6 +212,7 @@ class Exchange:
             nursery.start_soon(self.driver.run)
             nursery.start_soon(self.feeds.run)
             nursery.start_soon(self.health.run)
+            nursery.start_soon(self.faults.run)
 
     # -- what clients ask for ------------------------------------------------------------------------------
 
@@ -266,6 +273,10 @@ class Exchange:
     def fills(self, account: int) -> list[Fill]:
         """An account's fills, oldest first."""
         return list(self.engine.fills.of(account))
+
+    def positions(self, account: int) -> dict[str, int]:
+        """The signed sizes of an account's positions in 10⁻⁸, by market; closed ones are 0."""
+        return {report.market: report.size for report in self.clearing.position_reports(account)}
 
     # -- levers --------------------------------------------------------------------------------------------
 

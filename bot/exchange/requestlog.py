@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from bot.core.clock import Clock
-from bot.exchange.transport.http import Answer, Request
+from bot.exchange.transport.http import Answer, Request, code_of
 
 _MS = 1_000_000
 
@@ -15,9 +15,10 @@ class RequestLog:
     """Writes what was asked and how it went, when it was answered. Without ``write`` it does nothing.
 
     A line of HTTP has ``time`` (ms since the epoch), ``port`` (``rest`` or ``control``), ``method``, ``path``,
-    ``query`` when there is one, ``status``, ``error`` when it was refused, ``account`` when one was found out, and
-    ``ms`` from the request to its answer. A line of a WebSocket has port ``ws``, ``method``, ``code`` (null: it
-    went well), ``account`` and ``ms``. Tokens, signatures and bodies are never written.
+    ``query`` when there is one, ``status`` (null: no whole answer left), ``error`` when it was refused, ``fault``
+    when it met one, ``account`` when one was found out, and ``ms`` from the request to its answer. A line of a
+    WebSocket has port ``ws``, ``method``, ``code`` (null: it went well), ``account`` and ``ms``. Tokens, signatures
+    and bodies are never written.
     """
 
     def __init__(self, clock: Clock, write: Callable[[bytes], object] | None = None) -> None:
@@ -28,8 +29,10 @@ class RequestLog:
         """The moment from which ``ms`` counts; it is for `http` and `call`."""
         return self._clock.monotonic_ns() if self._write is not None else 0
 
-    def http(self, port: str, request: Request, answer: Answer, started: int) -> None:
-        """Note a request and its answer."""
+    def http(
+        self, port: str, request: Request, answer: Answer, started: int, fault: str | None = None
+    ) -> None:
+        """Note a request and its answer, and the fault that it met, if any (`faults/`)."""
         if self._write is None:
             return
         line: dict[str, Any] = {
@@ -40,9 +43,12 @@ class RequestLog:
         }
         if request.query:
             line["query"] = request.query
-        line["status"] = answer.status
-        if answer.status >= 400 and answer.body:
-            line["error"] = msgspec.json.decode(answer.body)["error"]
+        line["status"] = answer.told
+        code = code_of(answer)
+        if code is not None:
+            line["error"] = code
+        if fault is not None:
+            line["fault"] = fault
         self._end(line, request.visit.account, started)
 
     def call(self, method: str, code: int | None, account: int | None, started: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 import msgspec
 
+from bot.core.recovered import retold
 from bot.core.tape import HIDDEN, Kind
 from bot.journal.record import Record
 from bot.journal.telling import as_json
@@ -24,13 +25,14 @@ def findings(records: Iterable[Record]) -> Iterator[Finding]:
     """What is wrong with ``records``, which are all of a session, in order."""
     last_ns = 0
     exchanges = _Exchanges()
+    story = _Story(exchanges)
     for record in records:
         if record.ns < last_ns:
             yield Finding(
                 record.number, f"its time is {last_ns - record.ns} ns before that of the record before it"
             )
         last_ns = record.ns
-        for text in (*exchanges.meet(record), *_secrets(record)):
+        for text in (*exchanges.meet(record), *story.meet(record), *_secrets(record)):
             yield Finding(record.number, text)
 
 
@@ -38,42 +40,151 @@ def findings(records: Iterable[Record]) -> Iterator[Finding]:
 class _Exchanges:
     """Requests, and what comes before and after each."""
 
+    asked: dict[int, Record] = attrs.field(factory=dict)
+    """The requests, by the number of the exchange."""
+
     unanswered: set[int] = attrs.field(factory=set)
-    unsent: dict[str, Any] = attrs.field(factory=dict)
-    """The bodies of orders whose intent is recorded, by client id."""
+    answers: dict[int, Any] = attrs.field(factory=dict)
+    """The bodies of the answers, by the number of the exchange."""
+
+    unsent: dict[tuple[str, str], Any] = attrs.field(factory=dict)
+    """What is going to be sent, says an intent: a body, by its method and what it is about."""
 
     def meet(self, record: Record) -> Iterator[str]:
         match record.kind, record.data:
-            case Kind.INTENT, {"client_id": str(client_id), "request": {"body": body}}:
-                self.unsent[client_id] = body
-            case Kind.REQUEST, {"x": int(exchange), "method": method, "path": path, **others}:
+            case Kind.INTENT, {"client_id": str(client_id), "request": {"body": body, **others}}:
+                is_modification = others.get("method") == "PUT"
+                about = str(others.get("path")) if is_modification else client_id
+                self.unsent["PUT" if is_modification else "POST", about] = body
+            case Kind.REQUEST, {"x": int(exchange), "method": method, "path": str(path), **others}:
+                self.asked[exchange] = record
                 self.unanswered.add(exchange)
-                if (method, path) == ("POST", "/orders"):
-                    yield from self._sent(others.get("body"))
-            case ((Kind.ANSWER | Kind.FAILURE), {"x": int(exchange)}):
+                for about, body in _sent(method, path, others.get("body")):
+                    yield from self._intended(method, about, body)
+            case ((Kind.ANSWER | Kind.FAILURE), {"x": int(exchange), **others}):
                 if exchange not in self.unanswered:
                     yield f"it ends exchange {exchange}, which is not open"
                 self.unanswered.discard(exchange)
+                if record.kind == Kind.ANSWER:
+                    self.answers[exchange] = others.get("body")
             case ((Kind.INTENT | Kind.REQUEST | Kind.ANSWER | Kind.FAILURE), _):
                 yield f"it has not the form of its kind, {record.kind}"
 
-    def _sent(self, body: Any) -> Iterator[str]:
-        client_id = _client_id(body)
-        if client_id not in self.unsent:
-            yield f"order {client_id or '?'} is sent, and no intent before this is of it"
-        elif self.unsent.pop(client_id) != body:
-            yield f"order {client_id} is sent otherwise than its intent says"
+    def _intended(self, method: str, about: str, body: Any) -> Iterator[str]:
+        what = f"order {about or '?'} is sent" if method == "POST" else f"{method} {about} is sent"
+        if (method, about) not in self.unsent:
+            yield f"{what}, and no intent before this is of it"
+        elif self.unsent.pop((method, about)) != body:
+            yield f"{what} otherwise than its intent says"
 
 
-def _client_id(body: Any) -> str:
+def _sent(method: str, path: str, body: Any) -> Iterator[tuple[str, Any]]:
+    """What needs an intent: what it is about, and the body that the intent has. A batch is told order by order."""
+    match method, path:
+        case "POST", "/orders":
+            yield _client_id(_decoded(body)), body
+        case "POST", "/orders/batch":
+            orders = _decoded(body)
+            for order in orders if isinstance(orders, list) else [None]:
+                yield _client_id(order), as_json([order])
+        case "PUT", str(path) if path.startswith("/orders/"):
+            yield path, body
+
+
+SNAPSHOT = ("/orders", "/orders-history", "/fills", "/positions")
+"""Where the parts of a snapshot come from."""
+
+DECIDED = frozenset({Kind.EFFECT, Kind.ORDER, Kind.REPAIR, Kind.ALARM})
+"""What stands right behind its cause."""
+
+TRADING = frozenset({Kind.GENERATION, Kind.INTENT, Kind.OUTCOME, Kind.TIMER, Kind.MODE, *DECIDED})
+
+
+@attrs.define
+class _Story:
+    """What the order manager was told, and what it made of that."""
+
+    exchanges: _Exchanges
+    cause: Record | None = None
+    """The last record that was no decision."""
+
+    has_begun: bool = False
+
+    def meet(self, record: Record) -> Iterator[str]:
+        match record.kind, record.data:
+            case Kind.RECOVERED, data:
+                if self.has_begun:
+                    yield "what earlier runs left is taken over when trading has begun"
+                yield from _readable(data)
+            case Kind.OUTCOME, {"what": "snapshot", "x": list(parts), "requested_ns": int(requested_ns)}:
+                yield from self._snapshot(parts, requested_ns)
+            case Kind.OUTCOME, {"x": list(numbers)}:
+                yield from (f"exchange {as_json(x)} has no answer" for x in numbers if not self._is_told(x))
+            case Kind.MODE, {"mode": str(mode), "x": number}:
+                if self._path(number) != "/system/state" or not _tells(self.exchanges.answers[number], mode):
+                    yield f"exchange {as_json(number)} does not tell that the mode is {mode}"
+            case Kind.REPAIR, _ if not _is_snapshot(self.cause):
+                yield "something is repaired, and not because of a snapshot"
+        if record.kind not in DECIDED:
+            self.cause = record
+        self.has_begun |= record.kind in TRADING
+
+    def _snapshot(self, parts: list[Any], requested_ns: int) -> Iterator[str]:
+        if len(parts) != len(SNAPSHOT) or not all(isinstance(part, list) and part for part in parts):
+            yield "it is no snapshot of orders, history, fills and positions"
+            return
+        for path, part in zip(SNAPSHOT, parts, strict=True):
+            for number in part:
+                if self._path(number) != path:
+                    yield f"exchange {as_json(number)} is no answer to GET {path}"
+                elif self.exchanges.asked[number].ns < requested_ns:
+                    yield f"exchange {number} began before its snapshot"
+
+    def _path(self, number: Any) -> str:
+        """What was asked and answered under this number, without its query; empty for nothing."""
+        if not self._is_told(number) or self.exchanges.asked[number].data["method"] != "GET":
+            return ""
+        return str(self.exchanges.asked[number].data["path"]).partition("?")[0]
+
+    def _is_told(self, number: Any) -> bool:
+        return isinstance(number, int) and number in self.exchanges.answers and number in self.exchanges.asked
+
+
+def _is_snapshot(cause: Record | None) -> bool:
+    return (
+        cause is not None
+        and cause.kind == Kind.OUTCOME
+        and isinstance(cause.data, dict)
+        and cause.data.get("what") == "snapshot"
+    )
+
+
+def _tells(body: Any, mode: str) -> bool:
+    match _decoded(body):
+        case {"status": status}:
+            return bool(status == mode)
+    return False
+
+
+def _readable(data: Any) -> Iterator[str]:
     try:
-        order = msgspec.json.decode(body)
-    except (TypeError, ValueError, RecursionError):
-        return ""
+        retold(data)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        yield f"it has not the form of its kind, {Kind.RECOVERED}"
+
+
+def _client_id(order: Any) -> str:
     match order:
         case {"client_id": str(client_id)}:
             return client_id
     return ""
+
+
+def _decoded(body: Any) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 # As they stand in JSON, and in the text of JSON in JSON, however often: with backslashes before their quotes.

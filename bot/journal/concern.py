@@ -38,7 +38,10 @@ def about(ids: Iterable[str], records: Iterable[Record]) -> Iterator[Record]:
 
 
 def _numbers(data: Any) -> set[int]:
-    return {number for number in (data if isinstance(data, list) else [data]) if isinstance(number, int)}
+    """A number, or those in a list; a snapshot has a list of lists."""
+    several = data if isinstance(data, list) else [data]
+    flat = [each for part in several for each in (part if isinstance(part, list) else [part])]
+    return {number for number in flat if isinstance(number, int)}
 
 
 def _texts(data: Any) -> Iterator[str]:

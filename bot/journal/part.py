@@ -33,6 +33,10 @@ class DamagedPartError(ValueError):
     reason: str
 
 
+class ChangedPartError(Exception):
+    """A part is not any more what somebody had read of it."""
+
+
 class Part:
     """A file past its header. Made by `open_part`."""
 
@@ -44,6 +48,28 @@ class Part:
         self._good = 0
         self._read = 0
         self.header = self._header()
+
+    @property
+    def standing(self) -> tuple[int, int]:
+        """Behind the last good record: the offset in the text in bytes, and the checksum of all before it."""
+        return self._good, self._lines.checksum
+
+    def go_to(self, offset: int, checksum: int) -> None:
+        """Go on where `standing` was this. Raises ChangedPartError: there is no such place any more."""
+        try:
+            while self._read < offset and (chunk := self._text.read(min(_CHUNK, offset - self._read))):
+                self._read += len(chunk)
+            if (
+                self._read == offset and self._text.peek(1)[:1] == b"\n"
+            ):  # so much of a line was not written then
+                self._text.read(1)
+                self._read = offset = offset + 1
+        except (OSError, zstandard.ZstdError) as error:
+            raise ChangedPartError from error
+        if self._read != offset:
+            raise ChangedPartError
+        self._good = offset
+        self._lines = Lines(checksum)
 
     def records(self, last: int) -> Iterator[Record]:
         """The records that follow, to be read once, and to go on from number ``last``.

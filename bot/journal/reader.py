@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from errno import EISDIR, ENOENT
 from pathlib import Path
+from typing import NamedTuple
 
 import attrs
 
@@ -42,6 +43,23 @@ class Damage:
         return f"{self.part}, byte {self.offset}: {self.reason}; {size}{later} set aside"
 
 
+class Place(NamedTuple):
+    """Between two records of a session."""
+
+    part: int
+    offset: int
+    """In the text of the part; 0 is behind its header."""
+
+    checksum: int
+    """Of the part, up to here."""
+
+    record: int
+    """The number of the record before it."""
+
+
+BEGINNING = Place(1, 0, 0, 0)
+
+
 @attrs.define(eq=False)
 class RecordedSession:
     """A session on the disk: iterate, as often as you like, for its records. Made by `find`."""
@@ -56,19 +74,34 @@ class RecordedSession:
     damage: Damage | None = attrs.field(default=None, init=False)
     """Known when an iteration came to its end."""
 
+    place: Place = attrs.field(default=BEGINNING, init=False)
+    """Behind the last record that an iteration came to."""
+
     def __iter__(self) -> Iterator[Record]:
         """The records after the header, in order, their numbers without a gap; one at a time is in memory."""
+        return self.since(BEGINNING)
+
+    def since(self, place: Place) -> Iterator[Record]:
+        """The records behind ``place``, as if it had been read to there just now.
+
+        Raises:
+            ChangedPartError: there is no such place any more.
+        """
         self.damage = None
-        last = 0
-        for number in range(1, max(self.parts) + 1):
+        self.place = place
+        last = place.record
+        for number in range(place.part, max(self.parts) + 1):
             path = self.parts.get(number, names.part(self.first, number))
             if not path.exists() and names.compressed(path).exists():  # by now
                 path = names.compressed(path)
             try:
                 with open_part(path) as part:
                     self._see_that_it_is(part, number)
+                    if number == place.part and place.offset:
+                        part.go_to(place.offset, place.checksum)
                     for record in part.records(last):
                         last = record.number
+                        self.place = Place(number, *part.standing, last)
                         yield record
             except DamagedPartError as error:
                 fault = error

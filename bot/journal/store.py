@@ -29,7 +29,7 @@ def state_directory(settings: JournalSettings, environ: Mapping[str, str]) -> Pa
     except (OSError, RuntimeError) as error:  # RuntimeError: nobody knows where ~ is
         raise CannotRecordError(
             f"{folder}: there can be no folder for journals: {_words(error)} "
-            "(journal.directory names another, and --no-record does without)"
+            "(journal.directory names another, and on the embedded exchange --no-record does without)"
         ) from error
     return folder
 

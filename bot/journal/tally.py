@@ -14,7 +14,7 @@ class Tally:
 
     records: int = 0
     orders: int = 0
-    """Intents: each is an order that was about to leave."""
+    """Intents to place one: each is an order that was about to leave."""
 
     ns: int = 0
     """The time of the last record."""
@@ -27,7 +27,7 @@ class Tally:
             self.records += 1
             self.ns = record.ns
             match record.kind, record.data:
-                case Kind.INTENT, _:
+                case Kind.INTENT, data if not (isinstance(data, dict) and data.get("what") == "modify"):
                     self.orders += 1
                 case Kind.END, {"exit_code": int(code)}:
                     self.exit_code = code

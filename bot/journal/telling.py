@@ -21,10 +21,10 @@ def told(record: Record) -> str:
     return f"{record.number:>7} {record.ns / 1e9:>12.6f} {record.generation or '':>3} {record.kind:<10} {happened}"
 
 
-def utc(ns: Any) -> str:
-    """A wall time, as far as there is a calendar for it."""
+def utc(ns: Any, form: str = "%Y-%m-%d %H:%M:%S UTC") -> str:
+    """A wall time in this form, as far as there is a calendar for it. UTC: the machine may have been moved since."""
     try:
-        return f"{datetime.fromtimestamp(ns / 1e9, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return f"{datetime.fromtimestamp(ns / 1e9, UTC):{form}}"
     except (OverflowError, OSError, TypeError, ValueError):
         return f"at {ns} ns"
 
@@ -76,7 +76,8 @@ def _ids(data: Mapping[str, Any], name: str) -> str:
 
 def _terms(data: Mapping[str, Any]) -> str:
     """An order as traders write it: ``BUY 0.01 BTC-USD-PERP @ 83299.6 POST_ONLY``."""
-    price = "at market" if data.get("type") == "MARKET" else _joined("@", _phrase(data, "price"))
+    limit = data.get("price") or data.get("average_entry_price")
+    price = "at market" if data.get("type") == "MARKET" else _joined("@", _phrase({"price": limit}, "price"))
     return _joined(_phrase(data, "side", "size", "market"), price, _phrase(data, "instruction"))
 
 
@@ -89,9 +90,29 @@ def _effect(data: Mapping[str, Any]) -> str:
     match data.get("do"):
         case "place":
             return _joined("place", _terms(data), "as", _phrase(data, "client_id"))
+        case "place batch":
+            return f"place {_several(data, lambda order: _joined(_terms(order), 'as', _phrase(order, 'client_id')))}"
+        case "cancel batch":
+            return f"cancel {_several(data, lambda order: _phrase(order, 'client_id'))}"
+        case "modify":
+            terms = _joined(
+                _phrase(data, "client_id"), "to", _phrase(data, "size"), "@", _phrase(data, "price")
+            )
+            return _joined("modify", terms, _ids(data, "venue_id"))
         case "wait":
             return _joined("wake in", _phrase(data, "seconds"), "s:", _phrase(data, "purpose", "subject"))
     return _joined(_phrase(data, "do", "client_id", "market", "reason"), _ids(data, "venue_id"))
+
+
+def _several(data: Mapping[str, Any], telling: Callable[[Mapping[str, Any]], str]) -> str:
+    """How many orders, and each in words."""
+    match data.get("orders"):
+        case list(orders):
+            told_of = "; ".join(
+                telling(order) if isinstance(order, dict) else as_json(order) for order in orders
+            )
+            return f"{len(orders)}: {told_of}"
+    return ""
 
 
 def _request(data: Mapping[str, Any]) -> str:
@@ -116,20 +137,47 @@ def _exchange(data: Mapping[str, Any]) -> str:
 def _outcome(data: Mapping[str, Any]) -> str:
     match data.get("x"):
         case [_, *_] as answers:
-            result = "answered in " + ", ".join(f"#{as_json(answer)}" for answer in answers)
+            result = "answered in " + ", ".join(f"#{as_json(answer)}" for answer in _flat(answers))
         case _:
             result = _phrase(data, "failure", "status", "code", "text") or "done"
-    return f"{_phrase(data, 'what', 'client_id', 'market')}: {result}"
+    return f"{_phrase(data, 'what', 'client_id', 'market')}: {_listed(data)}{result}"
+
+
+def _flat(numbers: list[Any]) -> list[Any]:
+    """The numbers of a snapshot's answers stand in lists, one for each part."""
+    return [each for part in numbers for each in (part if isinstance(part, list) else [part])]
+
+
+def _listed(data: Mapping[str, Any]) -> str:
+    """What a snapshot held."""
+    match data.get("listed"):
+        case [orders, history, fills, positions]:
+            counts = {"open": orders, "history": history, "fills": fills, "positions": positions}
+            return ", ".join(f"{what} {as_json(count)}" for what, count in counts.items()) + "; "
+    return ""
 
 
 def _intent(data: Mapping[str, Any]) -> str:
-    signed = _joined("signed", _milliseconds(data, "sign_ns"))
+    what = "modification signed" if data.get("what") == "modify" else "signed"
+    signed = _joined(what, _milliseconds(data, "sign_ns"))
     return f"{_phrase(data, 'client_id')}: {signed}, struct hash {_phrase(data, 'struct_hash')}"
 
 
+def _recovered(data: Mapping[str, Any]) -> str:
+    match data:
+        case {"orders": list(orders), "run_ids": list(run_ids)} if run_ids:
+            states = (
+                _several(data, lambda order: _phrase(order, "client_id", "state")) if orders else "nothing"
+            )
+            return f"{states}; left by {' '.join(map(str, run_ids))}"
+    return "nothing was left"
+
+
 def _order(data: Mapping[str, Any]) -> str:
-    how = _joined("filled", _phrase(data, "filled", "reason"), _ids(data, "venue_id"))
-    return f"{_phrase(data, 'client_id', 'state')}: {how}"
+    size = "".join(f"of {size}" for size in _of(data, "size"))
+    price = "".join(f"@ {price}" for price in _of(data, "price"))
+    how = _joined("filled", _phrase(data, "filled"), size, price, _phrase(data, "reason"))
+    return f"{_phrase(data, 'client_id', 'state')}: {_joined(how, _ids(data, 'venue_id'))}"
 
 
 def _socket_end(data: Mapping[str, Any]) -> str:
@@ -146,10 +194,13 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     Kind.ANSWER: _answer,
     Kind.FAILURE: _failure,
     Kind.GENERATION: lambda data: f"session {_phrase(data, 'session')}",
+    Kind.RECOVERED: _recovered,
+    Kind.MODE: lambda data: f"{_phrase(data, 'mode')}, says {_exchange(data)}",
+    Kind.REPAIR: lambda data: f"{_phrase(data, 'what', 'subject')}: {_phrase(data, 'text')}",
     Kind.INTENT: _intent,
     Kind.OUTCOME: _outcome,
     Kind.TIMER: lambda data: _phrase(data, "purpose", "subject"),
-    Kind.COMMAND: lambda data: _phrase(data, "command"),
+    Kind.COMMAND: lambda data: _phrase(data, "command", "reason"),
     Kind.STOP: lambda data: _phrase(data, "reason"),
     Kind.EFFECT: _effect,
     Kind.ORDER: _order,
@@ -171,13 +222,17 @@ def _message(raw: Any) -> str:
             return f"{channel}: {_report(data) or as_json(data)}"
         case {"method": str(method), "params": params}:
             return f"{method} {as_json(params)}"
+        case {"results": list(reports)} | list(reports) if reports and all(map(_report, reports)):
+            return f"{len(reports)}: " + "; ".join(map(_report, reports))
     return _report(message) or raw.rstrip()
 
 
 def _report(data: Any) -> str:
-    """An order as the venue knows it, or is asked to; nothing if ``data`` is something else."""
-    if not isinstance(data, dict) or not {"side", "size", "market", "client_id"} <= data.keys():
+    """An order, a fill or a position as the venue tells of it, or an order as it is asked for; else nothing."""
+    if not isinstance(data, dict) or not {"side", "size", "market"} <= data.keys():
         return ""
     left = "".join(f", {size} left" for size in _of(data, "remaining_size"))
-    names = _joined(_phrase(data, "cancel_reason", "client_id"), _ids(data, "id"))
-    return f"{_joined(_phrase(data, 'status'), _terms(data))}{left}: {names}"
+    fee = "".join(f", fee {fee} {_phrase(data, 'fee_currency')}" for fee in _of(data, "fee"))
+    names = _joined(_phrase(data, "cancel_reason", "client_id"), _ids(data, "id"), _ids(data, "order_id"))
+    kind = _phrase(data, "status", "fill_type", "liquidity")
+    return f"{_joined(kind, _terms(data))}{left}{fee}: {names}"

@@ -25,8 +25,9 @@ from bot.journal.checks import Finding, findings
 from bot.journal.concern import about, ids_of
 from bot.journal.file import is_being_written
 from bot.journal.output import complain, into_a_pipe, put, put_json
-from bot.journal.reader import Damage, NotAJournalError, RecordedSession, find
+from bot.journal.reader import Damage, NotAJournalError, RecordedSession
 from bot.journal.record import Record
+from bot.journal.sessions import in_words, newest_first, session_named
 from bot.journal.tally import Tally
 from bot.journal.telling import as_json, told, utc
 
@@ -40,9 +41,9 @@ MOST_FINDINGS = 100
 def ls(folder: Callable[[], Path], *, json: bool = False) -> int:
     """Print the sessions in a folder, the newest first. Each is read to its end, to know how it ended."""
     try:
-        sessions = _newest_first(folder(), complain)
+        sessions = newest_first(folder(), complain)
     except (OSError, ValueError) as error:
-        complain(_words(error))
+        complain(in_words(error))
         return REFUSED
     for session in sessions:
         entry = _entry(session)
@@ -79,7 +80,7 @@ def show(
         session = _session(name, folder)
         chosen = _chosen(session, order, frozenset(kinds), _place(begin), _place(end) if end else None)
     except (OSError, ValueError) as error:
-        complain(_words(error))
+        complain(in_words(error))
         return REFUSED
     nothing = True
     for record in chosen:
@@ -119,9 +120,9 @@ def verify(sessions: Iterable[str], folder: Callable[[], Path], *, json: bool = 
         except (OSError, ValueError) as error:
             code = REFUSED
             if json:
-                put_json({"session": name, "good": False, "error": _words(error)})
+                put_json({"session": name, "good": False, "error": in_words(error)})
             else:
-                put(_words(error))
+                put(in_words(error))
             continue
         tally = Tally()
         found = list(findings(tally.passing(session)))
@@ -209,28 +210,17 @@ def _plain(damage: Damage | None) -> dict[str, Any] | None:
 
 
 def _session(name: str | None, folder: Callable[[], Path]) -> RecordedSession:
-    if name is not None:
-        try:
-            return find(Path(name))
-        except FileNotFoundError:
-            if Path(name).name != name:
-                raise
-    for session in _newest_first(folder(), lambda _: None):
-        if name in {session.header.run_id, None}:
-            return session
-    raise NotAJournalError(
-        f"{folder()} holds no session{f' {name}' if name else ''}, and there is no such file"
-    )
+    """None is the newest."""
 
+    def in_folder() -> list[RecordedSession]:
+        return newest_first(folder(), lambda _: None)
 
-def _newest_first(folder: Path, fault: Callable[[str], None]) -> list[RecordedSession]:
-    sessions = []
-    for path in names.sessions(folder):
-        try:
-            sessions.append(find(path))
-        except (NotAJournalError, OSError) as error:
-            fault(_words(error))
-    return sorted(sessions, key=lambda session: session.header.started_ns, reverse=True)
+    session = next(iter(in_folder()), None) if name is None else session_named(name, in_folder)
+    if session is None:
+        raise NotAJournalError(
+            f"{folder()} holds no session{f' {name}' if name else ''}, and there is no such file"
+        )
+    return session
 
 
 Place = tuple[Callable[[Record], int], int]
@@ -269,7 +259,3 @@ def _chosen(
 
 def _stem(kind: str) -> str:
     return kind.rstrip("+<>!")
-
-
-def _words(error: Exception) -> str:
-    return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)

@@ -76,10 +76,11 @@ class Listener:
         return stamp
 
     def commit(self) -> None:
-        intent = max(place for place, told in enumerate(self._recent) if told.kind is Kind.INTENT)
-        own, before = self._recent[intent:], self._recent[:intent]
-        oldest = own[0].ns - FLUSH_AFTER * 1e9
-        self.orders.append(Order([told for told in before if told.ns > oldest], own))
+        intents = [place for place, told in enumerate(self._recent) if told.kind is Kind.INTENT]
+        if intents:  # else it was what earlier runs left that had to be in the file
+            own, before = self._recent[intents[-1] :], self._recent[: intents[-1]]
+            oldest = own[0].ns - FLUSH_AFTER * 1e9
+            self.orders.append(Order([told for told in before if told.ns > oldest], own))
         self._recent.clear()
         self.tape.commit()
 

@@ -24,7 +24,8 @@ from bot.core.order import Instruction, Order, OrderType, Side
 from bot.link.clock import SystemClock
 from bot.link.secrets import new_key
 from bot.link.signer import Signer, open_signer
-from bot.paradex import rest
+from bot.paradex import orders, rest
+from bot.paradex.request import Request
 from bot.paradex.snip12 import OrderTerms
 
 Verify = Literal["always", "never"]
@@ -66,7 +67,7 @@ class Connection:
         self._stream = stream
         self._unread = bytearray()
 
-    async def request(self, request: rest.Request[Any], token: str = "") -> bytes:
+    async def request(self, request: Request[Any], token: str = "") -> bytes:
         """Send, and return the body of the answer.
 
         Raises:
@@ -136,9 +137,9 @@ def memory_of(pid: int) -> float:
     return int(shown.stdout) / 1024
 
 
-def signed_orders(signer: Signer, verify: Verify, orders: int) -> Iterator[rest.Request[Any]]:
+def signed_orders(signer: Signer, verify: Verify, count: int) -> Iterator[Request[Any]]:
     """So many orders; signed where somebody looks at it."""
-    for number in range(orders):
+    for number in range(count):
         now_ms = _CLOCK.wall_ns() // 1_000_000
         terms = OrderTerms(
             timestamp_ms=now_ms, market=_MARKET, side="BUY", order_type="LIMIT", size=_SIZE, price=_PRICE
@@ -153,7 +154,7 @@ def signed_orders(signer: Signer, verify: Verify, orders: int) -> Iterator[rest.
             price=_PRICE,
         )
         signature = signer.sign_order(terms).wire() if verify == "always" else _UNCHECKED
-        yield rest.create_order(
+        yield orders.create(
             order, signature=signature, signature_timestamp=now_ms, recv_window=RECV_WINDOW_MS
         )
 

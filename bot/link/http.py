@@ -13,11 +13,14 @@ import httpx  # noqa: ASYNC127 - named by the project; httpx2 is one import away
 import trio
 
 from bot.core.clock import Clock
-from bot.core.errors import NotSentError, RequestError, UnknownOutcomeError
+from bot.core.errors import RequestError
 from bot.core.setting import setting
 from bot.core.tape import HIDDEN, Kind, Tape, readable
+from bot.link.budgets import Budgets
 from bot.link.pool import Connection, Lane, Pool
-from bot.paradex.rest import Request
+from bot.paradex import outcome
+from bot.paradex.mode import tells_of_restriction
+from bot.paradex.request import Request
 
 T = TypeVar("T")
 
@@ -106,12 +109,14 @@ class Http:
         self._base_url = str(client.base_url).removesuffix("/")
         self._headers = client.headers.raw
         self._timeouts = client.timeout.as_dict()
+        self._budgets = Budgets(clock)
+        self._restriction = trio.Event()
         self._exchanges = count(1)
 
     @asynccontextmanager
-    async def reserve(self, lane: Lane) -> AsyncIterator["Reservation"]:
+    async def reserve(self, lane: Lane, *, gives_way: bool = False) -> AsyncIterator["Reservation"]:
         """Wait for a turn in ``lane``, and hold the connection that suits it (see `Pool`)."""
-        async with self._pool.reserve(lane) as connection:
+        async with self._pool.reserve(lane, gives_way=gives_way) as connection:
             yield Reservation(self, connection, lane)
 
     async def warm_up(self, request: Request[T]) -> list[Answer[T]]:
@@ -137,9 +142,19 @@ class Http:
         """Return when an idle connection is closed, or will be unless somebody uses it soon."""
         await self._pool.needs_warming()
 
+    def distrust_connections(self) -> None:
+        """Whatever is idle was idle for longer than it seems: nothing is sent over it before it is opened anew."""
+        self._pool.distrust()
+
+    def next_restriction(self) -> trio.Event:
+        """Set at the next answer that tells of a restricted platform mode. There is one listener, the last to ask."""
+        self._restriction = trio.Event()
+        return self._restriction
+
     async def send(
         self, connection: HttpConnection, lane: Lane, request: Request[T], permit: Permit
     ) -> Answer[T]:
+        spent = await self._budgets.spend(request.method, request.path)
         progress = _Progress(permit)
         if not self._pool.is_warm(connection):
             # The venue hangs up on it about now, and the request must not meet that.
@@ -172,6 +187,11 @@ class Http:
                     await _discard(connection, progress)
         elapsed_ns = self._clock.monotonic_ns() - started_ns
         connection.used_at = trio.current_time()
+        # Not by the names, which its headers would look for one by one.
+        headers = {name.lower().decode(): text.decode("latin-1") for name, text in response.headers.raw}
+        self._budgets.answered(spent, response.status_code, headers)
+        if tells_of_restriction(response.status_code, response.content):
+            self._restriction.set()
         self._tape.write(
             Kind.ANSWER,
             {
@@ -211,6 +231,7 @@ class Reservation:
     async def send(self, request: Request[T], permit: Permit = always) -> Answer[T]:
         """Send ``request`` once. Nothing below repeats it.
 
+        It leaves when the venue's limits have room for it; an order that finds none is not sent (see `Budgets`).
         To open a connection takes time, so whether it still may leave is asked of ``permit`` after that.
 
         Raises:
@@ -249,8 +270,8 @@ class _Progress:
         try:
             yield
         except (httpx.RequestError, trio.TooSlowError) as error:
-            kind: type[RequestError] = UnknownOutcomeError if self.sending else NotSentError
-            raise kind(f"{request.method} {request.path.partition('?')[0]}: {_words(error)}") from error
+            words = f"{request.method} {request.path.partition('?')[0]}: {_words(error)}"
+            raise outcome.of_exception(words, has_begun=self.sending) from error
 
 
 def _words(error: BaseException) -> str:

@@ -50,19 +50,32 @@ class Pool(Generic[T]):
         self._idle = [Connection(transport) for transport in transports]  # in the order of their freshness
         self._went_cold = trio.Event()
         self._lanes = {Lane.ORDERS: trio.Semaphore(len(transports) - 1), Lane.HOUSEKEEPING: trio.Semaphore(1)}
+        self._turn_over = trio.Event()
 
     @asynccontextmanager
-    async def reserve(self, lane: Lane, *, to_warm: bool = False) -> AsyncIterator[Connection[T]]:
-        """Wait for a turn in ``lane`` and hold a connection; ``to_warm`` one that needs it, in any lane."""
-        async with self._lanes[lane]:
-            connection = self._idle.pop(-1 if lane is Lane.ORDERS and not to_warm else 0)
-            try:
-                yield connection
-            finally:
-                # Where it belongs, which is not the end if nothing was sent over it.
-                bisect.insort(self._idle, connection, key=lambda idle: idle.freshness)
-                if connection.used_at is None:
-                    self._went_cold.set()
+    async def reserve(
+        self, lane: Lane, *, to_warm: bool = False, gives_way: bool = False
+    ) -> AsyncIterator[Connection[T]]:
+        """Wait for a turn in ``lane`` and hold a connection; ``to_warm`` one that needs it, in any lane.
+
+        Turns come in the order in which they were asked for, but who ``gives_way`` goes after all others.
+        """
+        turns = self._lanes[lane]
+        while gives_way and not turns.value:  # a semaphore has nothing left as long as somebody waits for it
+            await self._turn_over.wait()
+        try:
+            async with turns:
+                connection = self._idle.pop(-1 if lane is Lane.ORDERS and not to_warm else 0)
+                try:
+                    yield connection
+                finally:
+                    # Where it belongs, which is not the end if nothing was sent over it.
+                    bisect.insort(self._idle, connection, key=lambda idle: idle.freshness)
+                    if connection.used_at is None:
+                        self._went_cold.set()
+        finally:
+            self._turn_over.set()
+            self._turn_over = trio.Event()
 
     def is_warm(self, connection: Connection[T]) -> bool:
         """Whether it is open, as far as is known: an answer came, and the venue cannot have hung up since."""
@@ -72,6 +85,12 @@ class Pool(Generic[T]):
     def cold(self) -> int:
         """How many idle connections are not warm."""
         return sum(not self.is_warm(connection) for connection in self._idle)
+
+    def distrust(self) -> None:
+        """Take every idle connection for closed."""
+        for connection in self._idle:
+            connection.used_at = None
+        self._went_cold.set()
 
     async def needs_warming(self) -> None:
         """Return when an idle connection is closed, or has been idle for half of the timeout."""

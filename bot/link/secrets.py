@@ -70,6 +70,8 @@ class FoundKey:
 
     secret: Secret
     source: str
+    mode: int | None = None
+    """The permission bits of its file; None for one that was in no file."""
 
 
 def new_key() -> Secret:
@@ -89,11 +91,11 @@ def find_key(
     Raises:
         KeyUnavailableError: no place has a key, or the first that has one is refused.
     """
-    for source, text in _places(account, environ, run_secrets):
+    for source, text, mode in _places(account, environ, run_secrets):
         key = text.strip()
         if not _KEY.fullmatch(key):
             raise KeyUnavailableError(f"{source} holds no private key: that is 0x and 1 to 64 hex digits")
-        return FoundKey(Secret(key), source)
+        return FoundKey(Secret(key), source, mode)
     looked_in = [
         f"$CREDENTIALS_DIRECTORY/{account.key_name}",
         str(run_secrets / account.key_name),
@@ -109,35 +111,35 @@ _KEY_FILE_LIMIT = 1024  # bytes; a key has 66
 
 def _places(
     account: AccountSettings, environ: Mapping[str, str], run_secrets: Path
-) -> Iterator[tuple[str, str]]:
-    """``(source, text)`` of each place that has something, in order."""
+) -> Iterator[tuple[str, str, int | None]]:
+    """``(source, text, mode)`` of each place that has something, in order."""
     mounted = [run_secrets]
     if environ.get("CREDENTIALS_DIRECTORY"):
         mounted.insert(0, Path(environ["CREDENTIALS_DIRECTORY"]))
     for folder in mounted if account.key_name else ():
         path = folder / account.key_name
         try:
-            text = _read(path)
+            text, mode = _read(path)
         except FileNotFoundError:
             continue
         except OSError as error:
             raise KeyUnavailableError(f"{path}: {error.strerror}") from error
-        yield str(path), text
+        yield str(path), text, mode
     if account.key_file:
         try:
             path = Path(account.key_file).expanduser()
-            text = _read(path, private=True)
+            text, mode = _read(path, private=True)
         except OSError as error:
             raise KeyUnavailableError(f"{path} (account.key_file): {error.strerror}") from error
         except RuntimeError as error:  # pathlib's, for a ~user that does not exist
             raise KeyUnavailableError(f"{account.key_file} (account.key_file): {error}") from error
-        yield str(path), text
+        yield str(path), text, mode
     if environ.get(account.key_env):
-        yield f"the environment variable {account.key_env}", environ[account.key_env]
+        yield f"the environment variable {account.key_env}", environ[account.key_env], None
 
 
-def _read(path: Path, *, private: bool = False) -> str:
-    """The text of a small regular file; a private one must be ours, and nobody else's to read or write.
+def _read(path: Path, *, private: bool = False) -> tuple[str, int]:
+    """Text and mode of a small regular file; a private one must be ours, and nobody else's to read or write.
 
     The checks are made on the open file, so that no other can take its place in between. What mounts
     credentials (systemd, a container) chooses owner and mode itself, so those are not judged.
@@ -151,10 +153,10 @@ def _read(path: Path, *, private: bool = False) -> str:
             raise KeyUnavailableError(
                 f"{path} belongs to user {status.st_uid}, not to the one running the bot: chown it"
             )
-        if private and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            mode = stat.S_IMODE(status.st_mode)
+        mode = stat.S_IMODE(status.st_mode)
+        if private and mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise KeyUnavailableError(f"{path} has mode {mode:04o}, others may use it: chmod 600 {path}")
-        return file.read(_KEY_FILE_LIMIT).decode("ascii", "replace")
+        return file.read(_KEY_FILE_LIMIT).decode("ascii", "replace"), mode
 
 
 class Redactor:

@@ -42,6 +42,9 @@ class Curve:
     sign: Callable[[int, int], tuple[int, int]]
     """``(private key, hash)`` → ``(r, s)``, the nonce by RFC 6979."""
 
+    verify: Callable[[int, int, tuple[int, int]], bool]
+    """``(public key, hash, (r, s))``"""
+
 
 def native_curve() -> Curve:
     """fast-stark-crypto. It takes keys out of range without a word, so callers check them.
@@ -49,9 +52,17 @@ def native_curve() -> Curve:
     Raises:
         ImportError: there is no wheel for this platform.
     """
-    from fast_stark_crypto import get_public_key, pedersen_hash, sign  # noqa: PLC0415 - the wheel may be missing
+    from fast_stark_crypto import (  # noqa: PLC0415 - the wheel may be missing
+        get_public_key,
+        pedersen_hash,
+        sign,
+        verify,
+    )
 
-    return Curve("fast-stark-crypto", pedersen_hash, get_public_key, sign)
+    def is_good(public_key: int, message_hash: int, signature: tuple[int, int]) -> bool:
+        return verify(public_key, message_hash, *signature)
+
+    return Curve("fast-stark-crypto", pedersen_hash, get_public_key, sign, is_good)
 
 
 def reference_curve() -> Curve:
@@ -60,13 +71,18 @@ def reference_curve() -> Curve:
         message_signature,
         pedersen_hash,
         private_to_stark_key,
+        verify_message_signature,
     )
 
     def sign(private_key: int, message_hash: int) -> tuple[int, int]:
         r, s = message_signature(message_hash, private_key, seed=None)  # plain RFC 6979, as the native one
         return r, s
 
-    return Curve("starknet-py", pedersen_hash, private_to_stark_key, sign)
+    def is_good(public_key: int, message_hash: int, signature: tuple[int, int]) -> bool:
+        good: bool = verify_message_signature(message_hash, list(signature), public_key)
+        return good
+
+    return Curve("starknet-py", pedersen_hash, private_to_stark_key, sign, is_good)
 
 
 def find_curve() -> Curve:
@@ -90,7 +106,7 @@ class Signature:
     r: int = attrs.field(repr=False)
     s: int = attrs.field(repr=False)
     struct_hash: int | None = attrs.field(default=None, repr=False, eq=False)
-    """Of an order: the hash of what it says, without account and chain."""
+    """Of an order, new or modified: the hash of what it says, without account and chain."""
 
     def wire(self) -> str:
         """``["<r>","<s>"]``, decimal, without spaces: what headers and the ``signature`` of bodies carry."""
@@ -142,12 +158,14 @@ class Signer:
 
     def sign_order(self, terms: OrderTerms) -> Signature:
         """Sign a new order."""
-        struct = self._hasher.order_struct(terms)
-        return attrs.evolve(self._sign(self._hasher.message(struct)), struct_hash=struct)
+        return self._sign_struct(self._hasher.order_struct(terms))
 
     def sign_modify(self, terms: OrderTerms, *, order_id: str) -> Signature:
         """Sign new terms for the order that the venue calls ``order_id``, a decimal text."""
-        return self._sign(self._hasher.modify(terms, order_id=order_id))
+        return self._sign_struct(self._hasher.modify_struct(terms, order_id=order_id))
+
+    def _sign_struct(self, struct: int) -> Signature:
+        return attrs.evolve(self._sign(self._hasher.message(struct)), struct_hash=struct)
 
 
 def open_signer(

@@ -1,15 +1,17 @@
 """JSON-RPC frames of the WebSocket (protocol reference, section 4). No I/O."""
 
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 import msgspec
 
-from bot.core.errors import RefusedError, UnknownOutcomeError
-from bot.paradex.answers import UNREADABLE, OrderReport
+from bot.core.errors import RequestError
+from bot.paradex import outcome
+from bot.paradex.answers import UNREADABLE, AccountSummary, FillReport, OrderReport, PositionReport
 
-REFUSALS = frozenset({-32600, -32602, 40110, 40111, 40112, 40300, 42901})
-"""The errors that say no; after any other the venue may have done it (`faults.md` section 1)."""
+POSITIONS_CHANNEL = "positions"
+ACCOUNT_CHANNEL = "account"
 
 
 @attrs.frozen
@@ -17,7 +19,7 @@ class Reply:
     """The answer to the request with this id. ``error`` is None for a success."""
 
     id: int | str
-    error: RefusedError | UnknownOutcomeError | None
+    error: RequestError | None
 
 
 @attrs.frozen
@@ -28,13 +30,34 @@ class OrderUpdate:
 
 
 @attrs.frozen
+class FillUpdate:
+    """An order of the account was filled, says a channel ``fills.*``."""
+
+    report: FillReport
+
+
+@attrs.frozen
+class PositionUpdate:
+    """A position changed."""
+
+    report: PositionReport
+
+
+@attrs.frozen
+class AccountUpdate:
+    """The account's money or margin changed."""
+
+    summary: AccountSummary
+
+
+@attrs.frozen
 class OtherUpdate:
     """Data of a channel that nobody here reads."""
 
     channel: str
 
 
-Message = Reply | OrderUpdate | OtherUpdate
+Message = Reply | OrderUpdate | FillUpdate | PositionUpdate | AccountUpdate | OtherUpdate
 
 
 class UnreadableFrameError(ValueError):
@@ -62,6 +85,17 @@ class _Frame(msgspec.Struct):
 
 _frames = msgspec.json.Decoder(_Frame)
 _order_reports = msgspec.json.Decoder(OrderReport)
+_fill_reports = msgspec.json.Decoder(FillReport)
+_position_reports = msgspec.json.Decoder(PositionReport)
+_account_summaries = msgspec.json.Decoder(AccountSummary)
+
+# By what a channel's name begins with, up to the first dot.
+_READERS: dict[str, Callable[[msgspec.Raw], Message]] = {
+    "orders": lambda data: OrderUpdate(_order_reports.decode(data)),
+    "fills": lambda data: FillUpdate(_fill_reports.decode(data)),
+    POSITIONS_CHANNEL: lambda data: PositionUpdate(_position_reports.decode(data)),
+    ACCOUNT_CHANNEL: lambda data: AccountUpdate(_account_summaries.decode(data)),
+}
 
 
 def request(request_id: int, method: str, params: dict[str, Any]) -> str:
@@ -75,6 +109,10 @@ def orders_channel(market: str) -> str:
     return f"orders.{market}"
 
 
+def fills_channel(market: str) -> str:
+    return f"fills.{market}"
+
+
 def read(frame: str | bytes) -> Message:
     """Understand one frame.
 
@@ -84,9 +122,9 @@ def read(frame: str | bytes) -> Message:
     try:
         message = _frames.decode(frame)
         if message.params is not None:
-            if message.params.channel.startswith("orders."):
-                return OrderUpdate(_order_reports.decode(message.params.data))
-            return OtherUpdate(message.params.channel)
+            channel = message.params.channel
+            reader = _READERS.get(channel.partition(".")[0])
+            return OtherUpdate(channel) if reader is None else reader(message.params.data)
     except UNREADABLE as unreadable:
         raise UnreadableFrameError(str(unreadable)) from unreadable
     if message.id is None:
@@ -94,12 +132,10 @@ def read(frame: str | bytes) -> Message:
     return Reply(message.id, _error(message.error))
 
 
-def _error(error: _Error | None) -> RefusedError | UnknownOutcomeError | None:
+def _error(error: _Error | None) -> RequestError | None:
     if error is None:
         return None
     words = error.message or ""
     if error.data is not None:
         words = f"{words} ({error.data})".lstrip()
-    if error.code in REFUSALS:
-        return RefusedError(error.code, "", words)
-    return UnknownOutcomeError(f"{error.code}: {words}")
+    return outcome.of_reply(error.code, words)

@@ -157,7 +157,11 @@ class MessageHasher:
 
     def modify(self, terms: OrderTerms, *, order_id: str) -> int:
         """New terms for the order that the venue calls ``order_id``, a decimal text."""
-        return self._message(self._modify_order, **_order_fields(terms), id=_order_id(order_id))
+        return self.message(self.modify_struct(terms, order_id=order_id))
+
+    def modify_struct(self, terms: OrderTerms, *, order_id: str) -> int:
+        """New terms alone: the same for every account on every chain."""
+        return self._struct(self._modify_order, **_order_fields(terms), id=_order_id(order_id))
 
     def message(self, struct: int) -> int:
         """The message of the account that carries a struct with this hash."""

@@ -13,12 +13,19 @@ from typing import Any
 
 import attrs
 import cyclopts
-import trio
 from loguru import logger
 
 from bot.core.fixed import Fixed, parse
+from bot.core.recovered import NoClaim
 from bot.core.tape import Kind
+from bot.exchange.exchange import Exchange
+from bot.exchange.faults.requests import Silence, Stale, Swallow
+from bot.exchange.faults.updates import LoseUpdate
+from bot.exchange.market.floor import Floor
+from bot.exchange.matching.commands import Cancel
+from bot.exchange.matching.orders import BUY, Order
 from bot.exchange.stream.frames import ChannelData, Payload, Reply
+from bot.replay.predecessor import RUN_ID, Several, killed
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.trading.probe import ProbeSettings
@@ -26,7 +33,11 @@ from bot.trading.probe import ProbeSettings
 SESSIONS = Path("tests/replay/sessions")
 SUFFIX = ".journal"
 
-ORDERS_CHANNEL = "orders.BTC-USD-PERP"
+MARKET = "BTC-USD-PERP"
+ORDERS_CHANNEL, FILLS_CHANNEL = f"orders.{MARKET}", f"fills.{MARKET}"
+
+SELLER = 1
+"""The account of a synthetic participant."""
 
 
 @attrs.frozen(kw_only=True)
@@ -58,17 +69,65 @@ async def plain(rehearsal: Rehearsal) -> None:
 
 
 async def reconnects(rehearsal: Rehearsal) -> None:
-    """All connections are cut, with an order on its way; the tokens expire; the venue says goodbye."""
-    exchange, at = rehearsal.exchange, rehearsal.network.at
-    at(2.47, rehearsal.link.cut)
-    at(6.0, exchange.expire_tokens)
-    at(9.0, partial(exchange.drop_websockets, 1012))
-    await rehearsal.trade(14)
+    """All connections are cut, with an order on its way; the tokens expire; the venue says goodbye, and while it is
+    away somebody takes a part of an order, which its list of fills is late to show.
+    """
+    exchange, network = rehearsal.exchange, rehearsal.network
+
+    def away() -> None:
+        exchange.drop_websockets(1012)
+        exchange.faults.add(Stale(on="fills", seconds=10.0))
+        network.after(0.6, take, exchange, 400_000)
+
+    happenings: dict[int, tuple[float, Callable[[], object]]] = {
+        2: (0.07, rehearsal.link.cut),
+        3: (0.5, exchange.expire_tokens),
+        6: (0.02, away),
+    }
+
+    def watch(number: int) -> None:
+        if number in happenings:
+            network.after(*happenings[number])
+
+    at_each_order(rehearsal, watch)
+    await rehearsal.trade(16)
+
+
+def at_each_order(rehearsal: Rehearsal, act: Callable[[int], object]) -> None:
+    """Call ``act`` with 1, 2, 3 … whenever an order leaves."""
+    numbers = itertools.count(1)
+
+    def watch(way: str, text: str) -> None:
+        if way == Kind.REQUEST and text.startswith("POST /orders"):
+            act(next(numbers))
+
+    rehearsal.messages.listeners.append(watch)
+
+
+def newest(exchange: Exchange) -> Order:
+    return list(exchange.orders.values())[-1]
+
+
+def take(exchange: Exchange, size: int, order: Order | None = None) -> None:
+    """Somebody sells so much to this order, or the client's newest one, and to all who bid more."""
+    order = order or newest(exchange)
+    book = exchange.engine.books[order.market]
+    better = sum(level.size for level in book.levels(BUY) if level.price > order.price)
+    floor = Floor(exchange.markets[order.market], book, exchange.engine, exchange.stamps)
+    floor.take(SELLER, order.price, better + size, is_buy=False)
 
 
 async def fills(rehearsal: Rehearsal) -> None:
-    """Orders at the best bid, which the market's takers fill: in part, wholly, or not in time."""
-    await rehearsal.trade(12)
+    """Orders at the best bid, which the market's takers fill: in part, wholly, or not in time. After a reconnect the
+    lists tell of it again.
+    """
+
+    def watch(number: int) -> None:
+        if number == 7:
+            rehearsal.network.after(0.6, rehearsal.exchange.drop_websockets, 1012)
+
+    at_each_order(rehearsal, watch)
+    await rehearsal.trade(14)
 
 
 async def strange(rehearsal: Rehearsal) -> None:
@@ -76,10 +135,20 @@ async def strange(rehearsal: Rehearsal) -> None:
     exchange = rehearsal.exchange
 
     def report(channel: str = ORDERS_CHANNEL, **fields: Any) -> None:
-        last = list(exchange.orders.values())[-1]
+        last = newest(exchange)
         known = {"id": last.id, "client_id": last.client_id, "market": last.market, "status": last.status}
         for session in exchange.feeds.sessions:
             session.publish(channel, known | fields)
+
+    def fill(**fields: Any) -> None:
+        last = newest(exchange)
+        names = {"id": "8", "fill_type": "FILL", "order_id": last.id, "client_id": last.client_id}
+        known = {**names, "market": last.market, "side": "BUY", "size": "0.001", "price": "83299.6"}
+        report(FILLS_CHANNEL, **(known | fields))
+
+    def restrict() -> None:
+        exchange.set_mode("cancel_only")
+        rehearsal.network.after(3.0, exchange.set_mode, "ok")
 
     def answer(identifier: int | str | None) -> None:
         for session in exchange.feeds.sessions:
@@ -104,6 +173,10 @@ async def strange(rehearsal: Rehearsal) -> None:
             partial(report, id="78", client_id=None, status="ADOPTED"),
             partial(report, channel="weather.ZURICH", status="SUNNY"),
             partial(report, id=79),
+            fill,
+            fill,
+            partial(fill, size="some"),
+            partial(fill, id="9", client_id=None, order_id="78", price="1"),
             partial(answer, 4711),
             partial(answer, "two"),
             partial(answer, None),
@@ -113,20 +186,37 @@ async def strange(rehearsal: Rehearsal) -> None:
             partial(tell, '{"jsonrpc":"2.0","error":{"code":-32099,"message":"the moon","data":[1]}}'),
             partial(tell, "[" * 2000),
             partial(tell, ""),
-            partial(exchange.set_mode, "cancel_only"),
             lambda: None,
-            lambda: None,
-            partial(exchange.set_mode, "ok"),
+            restrict,
         ]
     )
 
-    def watch(way: str, text: str) -> None:
-        if way == Kind.REQUEST and text.startswith("POST /orders"):
-            for after in (0.15, 0.25):
-                rehearsal.network.at(trio.current_time() + after, next(oddities, lambda: None))
+    def watch(number: int) -> None:
+        for after in (0.15, 0.25):
+            rehearsal.network.after(after, next(oddities, lambda: None))
+        if number == 15:
+            rehearsal.network.after(0.15, rehearsal.stop.ask, "enough")
 
-    rehearsal.messages.listeners.append(watch)
-    await rehearsal.trade(16)
+    at_each_order(rehearsal, watch)
+    await rehearsal.trade()
+
+
+async def restart(rehearsal: Rehearsal) -> None:
+    """A run before was killed. Of its orders one was taken in part since, one ended, and one rests; another never
+    arrived, and the last rests, too, but nobody said so.
+    """
+    exchange = rehearsal.exchange
+    lost, unheard = f"{RUN_ID}-4", f"{RUN_ID}-5"
+    exchange.faults.add(Swallow(on="create", client_id=lost))
+    exchange.faults.add(Silence(on="create", client_id=unheard))
+    exchange.faults.add(LoseUpdate(client_id=unheard, times=None))
+    left = await killed(rehearsal, Several(MARKET, parse("0.01"), 5), 4.0)
+    exchange.faults.clear()
+    first, second, *_ = exchange.orders.values()
+    take(exchange, 400_000, first)
+    exchange.engine.step(Cancel(second, "LIQUIDATION"))
+    rehearsal.surroundings = attrs.evolve(rehearsal.surroundings, claim=NoClaim(left))
+    await rehearsal.trade(14)
 
 
 async def busy(rehearsal: Rehearsal) -> None:
@@ -151,10 +241,12 @@ SCENARIOS = {
     "fills": Scenario(
         play=fills,
         settings=_probing(pause=0.3, size=Fixed(parse("0.05")), distance=Fixed(0)),
+        seed=7,
         delay=0.1,
         activity=100.0,
     ),
     "busy": Scenario(play=busy, settings=_probing(pause=0.0), delay=0.005),
+    "restart": Scenario(play=restart, settings=_probing(pause=0.7)),
     "strange": Scenario(play=strange, settings=_probing(pause=0.5), delay=0.1),
 }
 

@@ -19,7 +19,7 @@ from bot.link.pool import Lane
 from bot.link.websocket import WebSocket
 from bot.paradex import rpc
 from bot.paradex.answers import SystemTime
-from bot.paradex.rest import Request
+from bot.paradex.request import Request
 
 T = TypeVar("T")
 
@@ -34,9 +34,12 @@ class Rest(metaclass=Capability):
     def counters(self) -> HttpCounters:
         return self._http.counters
 
-    async def call(self, request: Request[T]) -> Answer[T]:
-        """Send ``request`` in the housekeeping lane. Raises what `Reservation.send` does."""
-        async with self._http.reserve(Lane.HOUSEKEEPING) as reservation:
+    async def call(self, request: Request[T], *, gives_way: bool = False) -> Answer[T]:
+        """Send ``request`` in the housekeeping lane, or with ``gives_way`` when nobody else wants to.
+
+        Raises what `Reservation.send` does.
+        """
+        async with self._http.reserve(Lane.HOUSEKEEPING, gives_way=gives_way) as reservation:
             return await reservation.send(request)
 
     async def warm_up(self, request: Request[SystemTime]) -> list[Answer[SystemTime]]:
@@ -45,6 +48,14 @@ class Rest(metaclass=Capability):
 
     async def connection_needs_warming(self) -> None:
         await self._http.connection_needs_warming()
+
+    def distrust_connections(self) -> None:
+        """See `Http.distrust_connections`."""
+        self._http.distrust_connections()
+
+    def next_restriction(self) -> trio.Event:
+        """See `Http.next_restriction`."""
+        return self._http.next_restriction()
 
 
 def open_rest(http: Http) -> Rest:

@@ -2,7 +2,7 @@
 
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import attrs
 import trio
@@ -11,10 +11,12 @@ from loguru import logger
 from bot.core.clock import Clock
 from bot.core.errors import RefusedError, StreamClosedError
 from bot.core.tape import Tape
+from bot.link.clock import WallWatch
 from bot.link.websocket import StreamSettings, WebSocket, open_websocket
-from bot.paradex import rest, rpc
+from bot.paradex import rpc
 from bot.session.capabilities import AuthedRest, Session, Stream, open_session, open_stream
-from bot.session.inbox import Inbox, OpenOrdersListed, OrderReported, SessionLost, SessionOpened
+from bot.session.inbox import FillReported, Inbox, OrderReported, SessionLost, SessionOpened
+from bot.session.snapshot import Snapshots
 from bot.session.supervise import TaskStatus
 
 ESTABLISH_DEADLINE = 10.0
@@ -36,9 +38,13 @@ class Generations:
     settings: StreamSettings
     markets: tuple[str, ...]
     authed: AuthedRest
+    snapshots: Snapshots
     inbox: Inbox
     clock: Clock
     tape: Tape
+    known: Callable[[], Awaitable[None]]
+    """Awaited before a session opens: what has to be in the stream by then."""
+
     wanted_ns: int
     """Since when a session is wanted, by the monotonic clock: the start, later the loss of the one before."""
 
@@ -68,6 +74,7 @@ class Generations:
                 stream = open_stream(websocket)
                 nursery.start_soon(self._read, generation, websocket, stream)
                 nursery.start_soon(self._heartbeat, websocket)
+                nursery.start_soon(self._watch_wall)
                 await self._establish(stream)
                 await self._serve(generation, task_status.started)
             await websocket.close()
@@ -89,8 +96,9 @@ class Generations:
             raise StreamClosedError(1006, f"not subscribed within {ESTABLISH_DEADLINE:g} s")
 
     async def _serve(self, generation: int, ready: Callable[[Session], None]) -> None:
-        # Subscribed before the list is asked for: what changes in between is in both, and in neither never.
-        self.inbox(await list_open_orders(self.authed, self.clock))
+        await self.known()
+        # Subscribed before the snapshot is asked for: what changes in between is in both, and in neither never.
+        self.inbox(await self.snapshots.take())
         with open_session(generation) as session:
             try:
                 self.inbox(SessionOpened(session))
@@ -129,12 +137,18 @@ class Generations:
             if deadline.cancelled_caught:
                 raise StreamClosedError(1006, f"no pong within {self.settings.ping_deadline:g} s")
 
+    async def _watch_wall(self) -> None:
+        jump = await WallWatch(self.clock).jumped()
+        # A machine that slept missed everything, and an open socket does not show it.
+        raise StreamClosedError(1006, f"our clock jumped by {jump:+.1f} s")
+
 
 def opening(token: str, markets: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """What a generation asks of the venue before it may trade, in this order: methods and their parameters."""
     yield "auth", {"bearer": token}
     for market in markets:
         yield "subscribe", {"channel": rpc.orders_channel(market)}
+        yield "subscribe", {"channel": rpc.fills_channel(market)}
 
 
 def hear(
@@ -147,15 +161,10 @@ def hear(
                 logger.warning("[WS] Paradex reply that nobody asked for: {}", reply)
         case rpc.OrderUpdate(report):
             inbox(OrderReported(generation, report, ns))
-        case rpc.OtherUpdate(channel):
-            logger.debug("[WS] Paradex data of a channel not subscribed: {}", channel)
-
-
-async def list_open_orders(authed: AuthedRest, clock: Clock) -> OpenOrdersListed:
-    """Ask for all open orders of the account. Raises what `AuthedRest.call` does."""
-    requested_ns = clock.monotonic_ns()
-    answer = await authed.call(rest.open_orders())
-    return OpenOrdersListed(requested_ns, tuple(answer.value.results), answer.exchange)
+        case rpc.FillUpdate(report):
+            inbox(FillReported(generation, report, ns))
+        case other:
+            logger.debug("[WS] Paradex data of a channel not subscribed: {}", type(other).__name__)
 
 
 async def cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:

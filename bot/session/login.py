@@ -2,7 +2,7 @@
 
 import difflib
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 import trio
@@ -10,7 +10,8 @@ from loguru import logger
 
 from bot.core.errors import FatalError, RefusedError, RequestError, UnknownOutcomeError
 from bot.core.market import Market
-from bot.link.clock import VenueClock
+from bot.core.recovered import AccountClaim, NoClaim, Recovered
+from bot.link.clock import VenueClock, WallWatch
 from bot.link.http import Answer, Http
 from bot.link.secrets import Redactor, Secret
 from bot.link.signer import Signer, open_signer
@@ -22,6 +23,13 @@ from bot.session.supervise import Backoff, TaskStatus
 
 REFRESH_AT = 0.6
 """The part of its life after which a token is renewed (`faults.md` section 2)."""
+
+MEASURE_EVERY = 60.0
+"""Seconds after which the venue's clock is measured again at the latest. Any two clocks drift apart, by seconds a
+day, and how long the venue may accept an order is reckoned with this one."""
+
+LEAST_INTERVAL = 1.0
+"""Seconds between two requests that do nothing but measure it."""
 
 SIGNATURE_LIFE_S = 600
 """How long the venue may take a login's signature for valid; it would allow a week (protocol reference 2.2)."""
@@ -62,6 +70,9 @@ class LoggedIn:
     markets: Mapping[str, Market]
     """The rules of each market asked for, by symbol."""
 
+    recovered: Recovered = attrs.field(factory=Recovered)
+    """What earlier runs left open."""
+
 
 @attrs.frozen(kw_only=True)
 class Login:
@@ -75,26 +86,30 @@ class Login:
     redactor: Redactor
     """Is told of every token, and whose account this is."""
 
+    alarm: Callable[[str], None]
+    claim: AccountClaim = attrs.field(factory=NoClaim)
+
     async def run(self, task_status: TaskStatus[LoggedIn]) -> None:
         """Log in, hand over, and keep token and connections fresh.
 
         Raises:
-            FatalError: the venue refuses the credentials, has no such market, or is described in a way that
-                cannot be read.
+            FatalError: another bot has the account, or the venue refuses the credentials, has no such market, or is
+                described in a way that cannot be read.
             NotSentError, RefusedError, UnknownOutcomeError: another try may succeed.
         """
         plain = open_rest(self.http)
         await plain.warm_up(rest.system_time())
         # The first answers took a handshake each, which says nothing of the way; this one measures.
-        measure(self.clock, await plain.call(rest.system_time()))
+        self.measure(await plain.call(rest.system_time()))
         logger.info("[INIT] Paradex HTTP connection pool warmed up")
         config = (await plain.call(rest.system_config())).value
         signer = self._signer(config)
         self.redactor.register_account(
             signer.account, signer.public_key, self.identity.address, self.identity.ethereum_address
         )
+        recovered = await self.claim.take(signer.account)
         markets = read_markets((await plain.call(rest.markets())).value, self.markets)
-        keeper = TokenKeeper(await self._first_token(plain, signer))
+        keeper = TokenKeeper(await self.first_token(plain, signer))
         logger.info(
             "[INIT] Paradex authenticated: account={}, token expires in {:.0f}s",
             signer.account,
@@ -102,8 +117,16 @@ class Login:
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keep_token, self, plain, signer, keeper)
-            nursery.start_soon(keep_warm, plain, self.clock, self.rng)
-            task_status.started(LoggedIn(open_authed_rest(self.http, keeper), signer, markets))
+            nursery.start_soon(keep_warm, self, plain)
+            nursery.start_soon(watch_wall, self, plain)
+            task_status.started(LoggedIn(open_authed_rest(self.http, keeper), signer, markets, recovered))
+
+    def measure(self, answer: Answer[SystemTime]) -> None:
+        """Set the venue's clock, and raise an alarm when that shows that ours has become wrong; see `measure`."""
+        was_wrong = self.clock.is_wall_wrong
+        measure(self.clock, answer)
+        if self.clock.is_wall_wrong and not was_wrong:
+            self.alarm(f"our clock is wrong: the venue's is {self.clock.offset_ns / 1e9:+.3f} s from it")
 
     def _signer(self, config: SystemConfig) -> Signer:
         try:
@@ -116,7 +139,13 @@ class Login:
         except ValueError as unusable:
             raise FatalError(f"no signer for this key and this venue: {unusable}") from unusable
 
-    async def _first_token(self, plain: Rest, signer: Signer) -> Token:
+    async def first_token(self, plain: Rest, signer: Signer) -> Token:
+        """Ask for a token, and onboard the account for it where that is needed and possible.
+
+        Raises:
+            FatalError: the venue refuses the credentials, or does not know the account.
+            NotSentError, RefusedError, UnknownOutcomeError: another try may succeed.
+        """
         try:
             return await self.authenticate(plain, signer)
         except RefusedError as refused:
@@ -185,18 +214,38 @@ async def keep_token(login: Login, plain: Rest, signer: Signer, keeper: TokenKee
                 await trio.sleep(delay)
 
 
-async def keep_warm(plain: Rest, clock: VenueClock, rng: random.Random) -> None:
-    """Touch each idle connection before the venue hangs up on it, one at a time, and reopen closed ones."""
-    backoff = Backoff(rng)
+async def keep_warm(login: Login, plain: Rest) -> None:
+    """Touch each idle connection before the venue hangs up on it, one at a time, and reopen closed ones.
+
+    What it is touched with measures the venue's clock, which has to be done now and then in any case.
+    """
+    clock, backoff = login.clock, Backoff(login.rng)
     while True:
-        await plain.connection_needs_warming()
+        with trio.move_on_after(max(0.0, MEASURE_EVERY - clock.age())) as measure_next:
+            await plain.connection_needs_warming()
         try:
-            measure(clock, await plain.call(rest.system_time()))
+            is_due = measure_next.cancelled_caught
+            login.measure(await plain.call(rest.system_time(), gives_way=not is_due))
             backoff.succeeded()
+            if is_due:
+                await trio.sleep(LEAST_INTERVAL)  # should the connection have been a new one: it measured nothing
         except RequestError as failure:
             delay = backoff.next_delay()
             logger.warning("[HTTP] Paradex connection not warmed ({}), next try in {:.1f} s", failure, delay)
             await trio.sleep(delay)
+
+
+async def watch_wall(login: Login, plain: Rest) -> None:
+    """When our clock jumps nothing is believed that was learnt before: not the venue's clock, nor the connections.
+
+    A machine that slept, for one, does not know for how long, and the venue hung up on it meanwhile.
+    """
+    wall = WallWatch(login.clock.ours)
+    while True:
+        jump = await wall.jumped()
+        logger.warning("[TIME] Paradex connections and the venue's clock doubted: ours jumped by {:+.1f} s", jump)
+        login.clock.doubt()
+        plain.distrust_connections()
 
 
 def read_markets(answer: MarketsAnswer, symbols: tuple[str, ...]) -> dict[str, Market]:

@@ -1,4 +1,4 @@
-"""Why and since when the bot is stopping. Signals and fatal errors set it, everyone reads it."""
+"""Why and since when the bot is stopping, or takes nothing new. Signals and faults say so, everyone reads it."""
 
 import trio
 
@@ -8,12 +8,34 @@ SAME_WISH = 1.0
 """Seconds. Launchers deliver a Ctrl-C twice: a second signal so soon is the same wish (`faults.md` section 2)."""
 
 
+class KillSwitch:
+    """Once it is pulled nothing new is accepted, for the rest of the run; the bot stays up, to see its orders go."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self._pulled = trio.Event()
+
+    @property
+    def is_pulled(self) -> bool:
+        return self._pulled.is_set()
+
+    def pull(self, reason: str) -> None:
+        """It holds from this moment, whatever is under way. Pulled again, it changes nothing."""
+        if not self.is_pulled:
+            self.reason = reason
+            self._pulled.set()
+
+    async def wait_pulled(self) -> None:
+        await self._pulled.wait()
+
+
 class Stop:
     """Set once; the first reason stays."""
 
     def __init__(self) -> None:
         self.reason = ""
         self.is_fatal = False
+        self.kill_switch = KillSwitch()
         self._asked_at = float("inf")
         self._asked = trio.Event()
         self._hurry = trio.Event()
@@ -46,9 +68,11 @@ class Stop:
         self.ask(name)
 
     def refuse_new_orders(self) -> None:
-        """Raise `NotSentError` once the bot is stopping."""
+        """Raise `NotSentError` once the bot is stopping, or its kill switch pulled."""
         if self.is_asked:
             raise NotSentError(f"the bot is stopping: {self.reason}")
+        if self.kill_switch.is_pulled:
+            raise NotSentError(f"the kill switch is pulled: {self.kill_switch.reason}")
 
     async def wait_asked(self) -> None:
         await self._asked.wait()

@@ -21,6 +21,7 @@ from bot.settings.rules import BOTH_OR_NONE
 from bot.settings.source import Given, from_environment, from_file
 from bot.settings.value import Field
 from bot.trading.executor import OrdersSettings
+from bot.trading.guard import LimitsSettings
 from bot.trading.probe import ProbeSettings
 
 __all__ = [
@@ -48,6 +49,7 @@ class Settings:
     http: HttpSettings = attrs.field(factory=HttpSettings)
     stream: StreamSettings = attrs.field(factory=StreamSettings)
     orders: OrdersSettings = attrs.field(factory=OrdersSettings)
+    limits: LimitsSettings = attrs.field(factory=LimitsSettings)
     strategy: ProbeSettings = attrs.field(factory=ProbeSettings)
     exchange: ExchangeSettings = attrs.field(factory=ExchangeSettings)
     venue: VenueSettings = attrs.field(factory=VenueSettings)

@@ -9,7 +9,7 @@ from bot.settings.fault import shown
 from bot.settings.rules import RULES
 from bot.settings.value import Field, allowed, convert, plain
 
-SHARED = frozenset({"environment", "http", "stream", "orders", "strategy", "exchange"})
+SHARED = frozenset({"environment", "http", "stream", "orders", "limits", "strategy", "exchange"})
 """What decides how a session goes. The other sections say who somebody is, which files and programs there are on the
 machine, and how it logs; where the venue is stands in the header. What is new is kept back until it is named here."""
 

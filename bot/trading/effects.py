@@ -4,14 +4,17 @@ Effects are decisions: requests to send and timers to set, which the executor ca
 the ordered stream; and what others are to be told.
 """
 
-from collections.abc import Mapping
+import enum
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from bot.core.errors import RequestError
-from bot.core.order import Order
+from bot.core.order import Modification, Order
+from bot.core.recovered import Recovered
 from bot.paradex.answers import Bbo, OrderReport
+from bot.paradex.orders import LARGEST_BATCH
 from bot.session.capabilities import Session
 from bot.session.inbox import Item
 
@@ -28,12 +31,50 @@ class PlaceOrder(Effect):
     order: Order
     session: Session
 
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        return (self.order,)
+
+
+def batches(orders: Sequence[Order]) -> Iterator[tuple[Order, ...]]:
+    """``orders``, in as few parts as a request each can hold."""
+    for first in range(0, len(orders), LARGEST_BATCH):
+        yield tuple(orders[first : first + LARGEST_BATCH])
+
+
+@attrs.frozen
+class PlaceBatch(Effect):
+    """Send these orders in one request, once, if ``session`` still lives when its turn comes."""
+
+    orders: tuple[Order, ...]
+    session: Session
+
+
+@attrs.frozen
+class ModifyOrder(Effect):
+    """Ask once for the terms that ``order`` is wanted to have, if ``session`` still lives when its turn comes."""
+
+    order: Order
+    session: Session
+
+    @property
+    def wanted(self) -> Modification:
+        assert self.order.modifying is not None
+        return self.order.modifying
+
 
 @attrs.frozen
 class CancelOrder(Effect):
     """Ask the venue to cancel: by its id, or where that is not known by ours."""
 
     order: Order
+
+
+@attrs.frozen
+class CancelBatch(Effect):
+    """Ask the venue to cancel these orders, in one request."""
+
+    orders: tuple[Order, ...]
 
 
 @attrs.frozen
@@ -50,7 +91,7 @@ class FetchBbo(Effect):
 
 @attrs.frozen
 class Timer:
-    """Why to wake. ``purpose`` is ``strategy``, ``look up`` or ``cancel``; ``subject`` a number or a client id."""
+    """Why to wake. Whoever sets it names the ``purpose``; ``subject`` is a number or a client id."""
 
     purpose: str
     subject: str
@@ -77,10 +118,42 @@ class RaiseAlarm(Effect):
 
 
 @attrs.frozen
+class TakeSnapshot(Effect):
+    """Have a snapshot of the account taken soon, without waiting for the next one's turn."""
+
+
+@attrs.frozen
+class Repaired(Effect):
+    """A snapshot told of something that nobody had told before: for the tape."""
+
+    what: str
+    """``order``, ``fill`` or ``position``."""
+
+    subject: str
+    """A client id, a fill's id, or a market."""
+
+    text: str
+
+
+@attrs.frozen
+class PullKillSwitch(Effect):
+    """Nothing new may leave from now on, whatever was decided before."""
+
+    reason: str
+
+
+@attrs.frozen
 class GiveUp(Effect):
     """Going on cannot help: stop the bot, in order."""
 
     reason: str
+
+
+class Signed(enum.StrEnum):
+    """What is asked of the venue with a signature."""
+
+    PLACE = "place"
+    MODIFY = "modify"
 
 
 @attrs.frozen
@@ -95,6 +168,8 @@ class SendStarted(Item):
     sign_ns: int
     """How long hash and signature took."""
 
+    what: Signed = Signed.PLACE
+
     # For the tape; no step looks at these.
     struct_hash: int = attrs.field(default=0, kw_only=True, eq=False)
     message_hash: int = attrs.field(default=0, kw_only=True, eq=False)
@@ -102,7 +177,7 @@ class SendStarted(Item):
     """`bot.link.signer.Signature.digest`"""
 
     request: Mapping[str, Any] = attrs.field(factory=dict, kw_only=True, eq=False)
-    """What leaves, as `bot.paradex.rest.Request.shown`."""
+    """What leaves, as `bot.paradex.request.Request.shown`; of a batch only this order's part."""
 
 
 @attrs.frozen(kw_only=True)
@@ -113,6 +188,19 @@ class SendEnded(Item):
     result: OrderReport | RequestError
     reused: bool = False
     request_ns: int = 0
+    exchange: int = 0
+    """The number of the answer on the tape; 0 for none."""
+
+
+@attrs.frozen(kw_only=True)
+class ModifyEnded(Item):
+    """How a request for other terms ended. ``result`` is the venue's answer, by which it is queued, or a failure."""
+
+    client_id: str
+    number: int
+    """`Modification.number`"""
+
+    result: OrderReport | RequestError
     exchange: int = 0
     """The number of the answer on the tape; 0 for none."""
 
@@ -145,6 +233,15 @@ class BboFetched(Item):
 @attrs.frozen
 class TimerFired(Item):
     timer: Timer
+
+
+@attrs.frozen
+class AccountRecovered(Item):
+    """What earlier runs left on the account, if anything: the first item of a run."""
+
+    recovered: Recovered
+    acceptable_until_ns: tuple[int, ...]
+    """When the venue can no longer accept each of its orders: by this run's clock, perhaps before it began."""
 
 
 @attrs.frozen

@@ -1,45 +1,39 @@
 """Carries out what the order manager decided, and reports how it went. It decides nothing itself."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import attrs
 import trio
 
-from bot.core.clock import Clock
-from bot.core.errors import (
-    JournalError,
-    NotSentError,
-    RequestError,
-    SessionGoneError,
-    UnknownOutcomeError,
-)
+from bot.core.errors import RequestError, UnknownOutcomeError, failure_of, or_failure
 from bot.core.order import Order
 from bot.core.setting import setting
-from bot.core.tape import HIDDEN, Tape
-from bot.link.clock import VenueClock
 from bot.link.http import Answer
-from bot.link.signer import Signer, UnsignableError
-from bot.paradex import rest
-from bot.paradex.answers import EmptyAnswer, OrderPage, OrderReport
-from bot.paradex.snip12 import OrderTerms
+from bot.paradex import batch, orders, rest
+from bot.paradex.answers import CancelsAnswer, EmptyAnswer, OrderPage, OrderReport
+from bot.paradex.request import Request
 from bot.session.capabilities import AuthedRest
 from bot.session.inbox import Inbox
-from bot.session.stop import Stop
+from bot.session.snapshot import Snapshots
 from bot.trading.effects import (
     BboFetched,
+    CancelBatch,
     CancelEnded,
     CancelOrder,
     Effect,
     FetchBbo,
     LookedUp,
     LookUpOrder,
+    ModifyOrder,
+    PlaceBatch,
     PlaceOrder,
-    SendEnded,
-    SendStarted,
     SetTimer,
+    TakeSnapshot,
     TimerFired,
 )
+from bot.trading.recovery import ADOPT, CANCEL
+from bot.trading.sending import Sender
 
 T = TypeVar("T")
 
@@ -60,6 +54,11 @@ class OrdersSettings:
         at_most=60_000,
         unit="milliseconds",
     )
+    leftovers: str = setting(
+        CANCEL,
+        "what becomes of orders that an earlier run left resting: cancelled, or adopted by the strategy",
+        choices=(CANCEL, ADOPT),
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -68,14 +67,9 @@ class Executor:
 
     nursery: trio.Nursery
     inbox: Inbox
-    tape: Tape
-    alarm: Callable[[str], None]
     authed: AuthedRest
-    signer: Signer
-    settings: OrdersSettings
-    clock: Clock
-    venue_clock: VenueClock
-    stop: Stop
+    sender: Sender
+    snapshots: Snapshots
 
     def carry_out(self, effect: Effect, cause: int) -> None:
         """Begin with ``effect``, which has the number ``cause`` on the tape."""
@@ -83,11 +77,18 @@ class Executor:
 
     async def _carry_out(self, effect: Effect, cause: int) -> None:
         match effect:
-            case PlaceOrder():
-                await self._place(effect, cause)
+            case PlaceOrder() | PlaceBatch():
+                await self.sender.place(effect, cause)
+            case ModifyOrder():
+                await self.sender.modify(effect, cause)
             case CancelOrder(order):
-                failure = await failure_of(self._cancel(order, cause))
+                failure = await failure_of(self._cancel(cancel_request(order, cause)))
                 self.inbox(CancelEnded(order.client_id, failure))
+            case CancelBatch(unwanted):
+                cancelled = await or_failure(self._cancel(cancel_batch_request(unwanted, cause)))
+                result = cancelled.value if isinstance(cancelled, Answer) else cancelled
+                for client_id, failure in failures_of_cancels(unwanted, result).items():
+                    self.inbox(CancelEnded(client_id, failure))
             case LookUpOrder(order):
                 self.inbox(await self._look_up(order, cause))
             case FetchBbo(market):
@@ -96,80 +97,24 @@ class Executor:
                     self.inbox(BboFetched(market, answer.value, answer.exchange))
                 else:
                     self.inbox(BboFetched(market, answer))
+            case TakeSnapshot():
+                self.snapshots.wanted.set()
             case SetTimer(timer, seconds):
                 await trio.sleep(seconds)
                 self.inbox(TimerFired(timer))
             case _:
                 raise TypeError(f"no such effect: {effect!r}")
 
-    async def _place(self, effect: PlaceOrder, cause: int) -> None:
-        order = effect.order
-
-        def permit() -> None:
-            self.stop.refuse_new_orders()
-            try:
-                effect.session.check()
-            except SessionGoneError as gone:
-                raise NotSentError(str(gone)) from gone
-
-        async with self.authed.reserve_order_lane() as lane:
-            try:
-                permit()
-                started_ns = self.clock.monotonic_ns()
-                timestamp = self.venue_clock.now_ms()
-                signature = self.signer.sign_order(terms(order, timestamp))
-            except (NotSentError, UnsignableError) as error:
-                self.inbox(SendEnded(client_id=order.client_id, result=NotSentError(str(error))))
-                return
-            request = rest.create_order(
-                order,
-                signature=signature.wire(),
-                signature_timestamp=timestamp,
-                recv_window=self.settings.recv_window,
-                cause=cause,
-            )
-            sent_ns = self.clock.monotonic_ns()
-            self.inbox(
-                SendStarted(
-                    order.client_id,
-                    timestamp,
-                    sent_ns,
-                    sent_ns - started_ns,
-                    struct_hash=signature.struct_hash or 0,
-                    message_hash=signature.message_hash,
-                    signature_digest=signature.digest(),
-                    request=request.shown(HIDDEN),
-                )
-            )
-            try:
-                self.tape.commit()
-            except JournalError as error:
-                self.alarm(f"orders are not sent: {error}")
-                self.inbox(SendEnded(client_id=order.client_id, result=NotSentError(str(error))))
-                return
-            answer = await or_failure(lane.send(request, permit))
-        if isinstance(answer, Answer):
-            ended = SendEnded(
-                client_id=order.client_id,
-                result=answer.value,
-                reused=answer.reused,
-                request_ns=answer.elapsed_ns,
-                exchange=answer.exchange,
-            )
-        else:
-            ended = SendEnded(client_id=order.client_id, result=answer)
-        self.inbox(ended)
-
-    async def _cancel(self, order: Order, cause: int) -> Answer[EmptyAnswer]:
+    async def _cancel(self, request: Request[T]) -> Answer[T]:
         """Cancels need no session, and no journal: they go while one of them is away, too."""
         with trio.move_on_after(CANCEL_DEADLINE):
             async with self.authed.reserve_order_lane() as lane:
-                return await lane.send(cancel_request(order, cause))
+                return await lane.send(request)
         raise UnknownOutcomeError(f"the cancel had no answer within {CANCEL_DEADLINE:g} s")
 
     async def _look_up(self, order: Order, cause: int) -> LookedUp:
         try:
-            open_orders = await self.authed.call(rest.open_orders(cause=cause))
+            open_orders = await self.authed.call(orders.list_open(cause=cause))
             history = await self.authed.call(history_request(order, cause))
         except RequestError as failure:
             return LookedUp(order.client_id, failure)
@@ -177,28 +122,35 @@ class Executor:
         return LookedUp(order.client_id, found, (open_orders.exchange, history.exchange))
 
 
-def terms(order: Order, timestamp_ms: int) -> OrderTerms:
-    """What is signed of ``order``."""
-    return OrderTerms(
-        timestamp_ms=timestamp_ms,
-        market=order.market,
-        side=order.side,
-        order_type=order.type,
-        size=order.size,
-        price=order.price,
+def cancel_request(order: Order, cause: int) -> Request[EmptyAnswer]:
+    """By the venue's id, or where that is not known by ours; because of the record with the number ``cause``."""
+    if order.venue_id:
+        return orders.cancel(order.venue_id, cause=cause)
+    return orders.cancel_by_client_id(order.client_id, market=order.market, cause=cause)
+
+
+def cancel_batch_request(unwanted: Sequence[Order], cause: int) -> Request[CancelsAnswer]:
+    """Each by the venue's id, or where that is not known by ours."""
+    return orders.cancel_batch(
+        [order.venue_id for order in unwanted if order.venue_id],
+        [order.client_id for order in unwanted if not order.venue_id],
+        cause=cause,
     )
 
 
-def cancel_request(order: Order, cause: int) -> rest.Request[EmptyAnswer]:
-    """By the venue's id, or where that is not known by ours; because of the record with the number ``cause``."""
-    if order.venue_id:
-        return rest.cancel_order(order.venue_id, cause=cause)
-    return rest.cancel_by_client_id(order.client_id, market=order.market, cause=cause)
+def failures_of_cancels(
+    unwanted: Sequence[Order], result: CancelsAnswer | RequestError
+) -> Mapping[str, RequestError | None]:
+    """By client id: why a cancel failed that was asked for in a batch; None for one that is queued."""
+    if isinstance(result, RequestError):
+        return dict.fromkeys((order.client_id for order in unwanted), result)
+    told = batch.cancels(unwanted, result)
+    return {client_id: batch.failure_of_cancel(each) for client_id, each in told.items()}
 
 
-def history_request(order: Order, cause: int) -> rest.Request[OrderPage]:
+def history_request(order: Order, cause: int) -> Request[OrderPage]:
     """Because of the record with the number ``cause``."""
-    return rest.order_history(order.client_id, market=order.market, cause=cause)
+    return orders.history(order.client_id, market=order.market, cause=cause)
 
 
 def find_report(
@@ -206,17 +158,3 @@ def find_report(
 ) -> OrderReport | None:
     """Look in both places: an order that is open need not be in the history yet, nor a closed one among the open."""
     return next((report for report in (*history, *open_orders) if report.client_id == client_id), None)
-
-
-async def or_failure(request: Awaitable[T]) -> T | RequestError:
-    """The value of ``request``, or which of the three failures it met."""
-    try:
-        return await request
-    except RequestError as failure:
-        return failure
-
-
-async def failure_of(request: Awaitable[object]) -> RequestError | None:
-    """None for a success."""
-    result = await or_failure(request)
-    return result if isinstance(result, RequestError) else None

@@ -1,20 +1,21 @@
 """What is known of every order of this run, and the only place where that changes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import attrs
 from loguru import logger
 
-from bot.core.fixed import parse
 from bot.core.latency import Latencies
-from bot.core.order import Event, ImpossibleEventError, Order, State
+from bot.core.order import Event, ImpossibleEventError, Modification, Order, State
 from bot.paradex.answers import OrderReport
+from bot.trading.reported import ReportedTerms, read_order
+from bot.trading.verdict import Verdict, decided, verdict
 
 EVENT_OF_STATUS = {
     "NEW": Event.ACCEPTED,
+    "UNTRIGGERED": Event.WAITING,
     "OPEN": Event.RESTING,
-    "UNTRIGGERED": Event.RESTING,
     "CLOSED": Event.ENDED,
 }
 
@@ -47,21 +48,45 @@ class OrderLatencies:
 
 
 class Ledger:
-    """Orders by client id. ``changed`` is told of every order whose state or filled size is another than before."""
+    """Orders by client id.
 
-    def __init__(self, run_id: str, alarm: Callable[[str], None], changed: Callable[[Order], None]) -> None:
+    ``changed`` is told of every order whose state, filled size or terms are others than before, or that got the terms
+    that it waited for; ``refused`` of one that will not get them, and why.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        alarm: Callable[[str], None],
+        changed: Callable[[Order], None],
+        refused: Callable[[Order, str], None] = lambda _order, _reason: None,
+    ) -> None:
         self.counts = OrderCounts()
         self.latencies = OrderLatencies()
         self._run_id = run_id
+        self._earlier_runs: frozenset[str] = frozenset()
         self._alarm = alarm
         self._changed = changed
+        self._refused = refused
         self._live: dict[str, Order] = {}
         self._over: dict[str, Order] = {}
         self._external: dict[str, None] = {}
+        self._terms = ReportedTerms(alarm)
 
     def add(self, order: Order) -> None:
-        """Take up an intent."""
+        """Take up an intent, or what an earlier run left."""
         self._live[order.client_id] = order
+
+    def own(self, run_ids: Iterable[str]) -> None:
+        """The orders of these runs are ours, too."""
+        self._earlier_runs = frozenset(run_ids)
+
+    def is_of_earlier_run(self, client_id: str) -> bool:
+        return client_id.rpartition("-")[0] in self._earlier_runs
+
+    def named(self, client_id: str) -> Order | None:
+        """As `get`, and None instead of an error."""
+        return self._live.get(client_id) or self._over.get(client_id)
 
     def live(self) -> list[Order]:
         """The orders that are not over, as far as is known."""
@@ -82,6 +107,19 @@ class Ledger:
         self._live[client_id] = order = attrs.evolve(order, cancelling=True)
         return order
 
+    def want_otherwise(self, client_id: str, wanted: Modification) -> Order:
+        """Note that somebody wants other terms, or more of how it goes with that wish.
+
+        Only one who checked that the order can have them may ask.
+        """
+        self._live[client_id] = order = attrs.evolve(self._live[client_id], modifying=wanted)
+        return order
+
+    def refuse_modification(self, client_id: str, reason: str) -> None:
+        """An order that waits for other terms will not get them."""
+        self._live[client_id] = order = attrs.evolve(self._live[client_id], modifying=None)
+        self._refused(order, reason)
+
     def sending(self, client_id: str, *, sent_ns: int, sign_ns: int, last_acceptable_ns: int) -> None:
         """The request is about to leave."""
         order = self.get(client_id)
@@ -89,6 +127,18 @@ class Ledger:
             self.counts.placed += 1
             self.latencies.sign.add(sign_ns)
             self.move(order, Event.SEND, sent_ns=sent_ns, last_acceptable_ns=last_acceptable_ns)
+
+    def again(self, client_id: str) -> Order | None:
+        """Send an order once more of which nothing is, or can come, at the venue. None if that is not proved.
+
+        Raises KeyError as `get`.
+        """
+        order = self.get(client_id)
+        if not self._is_possible(order, Event.AGAIN):
+            return None
+        del self._over[client_id]
+        self.move(order, Event.AGAIN, cancelling=False, sent_ns=None, last_acceptable_ns=None)
+        return self._live[client_id]
 
     def answered(self, client_id: str, report: OrderReport, *, reused: bool, request_ns: int) -> None:
         """The venue has taken the request."""
@@ -114,7 +164,9 @@ class Ledger:
     def find(self, report: OrderReport) -> Order | None:
         """The order of ours that ``report`` is about. One of somebody else's is listed once, and left alone."""
         client_id = report.client_id or ""
-        order = self._live.get(client_id) or self._over.get(client_id)
+        order = self.named(client_id)
+        if order is None and self.is_of_earlier_run(client_id):
+            return self._take_in(report)
         if order is None and not client_id.startswith(self._run_id) and report.id not in self._external:
             self._external[report.id] = None
             while len(self._external) > REMEMBERED:
@@ -126,6 +178,19 @@ class Ledger:
                 report.market,
                 report.status,
             )
+        return order
+
+    def _take_in(self, report: OrderReport) -> Order | None:
+        """An order of ours that no journal knows: the last moments of one went with a power cut."""
+        if EVENT_OF_STATUS.get(report.status) in {None, Event.ENDED}:
+            return None
+        try:
+            order = read_order(report)
+        except ValueError as unreadable:
+            self._alarm(f"order {report.client_id} of an earlier run cannot be read: {unreadable}")
+            return None
+        self._alarm(f"order {order.client_id} of an earlier run is at the venue, and in no journal")
+        self.add(order)
         return order
 
     def update(self, order: Order, report: OrderReport, *, channel_ns: int | None = None) -> None:
@@ -148,14 +213,30 @@ class Ledger:
                 self.counts.confirmed += 1
                 if order.sent_ns is not None:
                     self.latencies.confirm.add(channel_ns - order.sent_ns)
+        known = self._terms.read(order, report)
+        if event is Event.RESTING and known["filled"]:
+            event = Event.FILL
+        judged = verdict(order, report, size=known["size"], price=known["price"])
+        if judged is Verdict.GRANTED:
+            known["modifying"] = None
+        request = decided(report)
+        if request is not None and request.id:
+            known["last_request"] = request.id
         self.move(
             order,
             event,
             reason=report.cancel_reason or "",
             venue_id=report.id,
-            remaining=min(order.remaining, self._remaining(order, report)),
             seen_on_channel=order.seen_on_channel or is_confirmed,
+            **known,
         )
+        if judged is Verdict.REFUSED and request is not None and self.get(order.client_id).modifying:
+            self.refuse_modification(order.client_id, request.message or "the venue refused it")
+
+    def filled(self, order: Order, filled: int) -> None:
+        """The fills of an order come to ``filled``, in units of 10⁻⁸: more than reports told so far, or not."""
+        if filled > order.filled:
+            self.move(order, Event.FILL, filled=filled)
 
     def move(self, before: Order, event: Event, *, reason: str = "", **known: Any) -> None:
         """Take over what is ``known`` of an order, in the state that ``event`` leads to.
@@ -165,18 +246,23 @@ class Ledger:
         if not self._is_possible(before, event):
             return
         after = attrs.evolve(before, state=before.after(event), reason=reason or before.reason, **known)
-        if after.is_over:
-            self._live.pop(after.client_id, None)
-            self._over[after.client_id] = after
-            if not before.is_over:
-                self.counts.closed += after.state is State.CLOSED
-                self.counts.rejected += after.state is State.REJECTED
-            while len(self._over) > REMEMBERED:
-                del self._over[next(iter(self._over))]
-        else:
-            self._live[after.client_id] = after
-        if (after.state, after.remaining) != (before.state, before.remaining):
+        if after.is_over and after.modifying is not None:
+            after = attrs.evolve(after, modifying=None)
+        if after.is_over and not before.is_over:
+            self.counts.closed += after.state is State.CLOSED
+            self.counts.rejected += after.state is State.REJECTED
+        self._keep(after)
+        if _shown(after) != _shown(before):
             self._changed(after)
+
+    def _keep(self, order: Order) -> None:
+        if not order.is_over:
+            self._live[order.client_id] = order
+            return
+        self._live.pop(order.client_id, None)
+        self._over[order.client_id] = order
+        while len(self._over) > REMEMBERED:
+            del self._over[next(iter(self._over))]
 
     def _is_possible(self, order: Order, event: Event) -> bool:
         """Whether the table lists it; if not, that is an alarm, and nothing may change."""
@@ -187,14 +273,7 @@ class Ledger:
             return False
         return True
 
-    def _remaining(self, order: Order, report: OrderReport) -> int:
-        if not report.remaining_size:
-            return order.remaining
-        try:
-            remaining = parse(report.remaining_size)
-        except ValueError as unreadable:
-            self._alarm(f"order {order.client_id}: its remaining size cannot be read, {unreadable}")
-            return order.remaining
-        if not 0 <= remaining <= order.size:
-            self._alarm(f"order {order.client_id}: its remaining size cannot be, {report.remaining_size}")
-        return min(max(remaining, 0), order.size)
+
+def _shown(order: Order) -> tuple[object, ...]:
+    """What is news to others, if it changes."""
+    return order.state, order.filled, order.size, order.price, order.modifying is None

@@ -2,12 +2,13 @@
 
 import attrs
 
-from bot.core.errors import FatalError, InvalidOrderError, SessionGoneError
+from bot.core.errors import FatalError, InvalidOrderError, TradingHaltedError
 from bot.core.fixed import SCALE, Fixed, multiply
 from bot.core.order import Instruction, Side, State
 from bot.core.setting import setting
 from bot.trading.strategy import (
     Event,
+    Filled,
     OrderChanged,
     Quote,
     QuoteFailed,
@@ -60,11 +61,11 @@ class Probe:
                 if order.is_over and order.client_id == self._order:
                     self._order = ""
                     self._pause(trader)
-                elif order.state is State.OPEN:
+                elif order.state in {State.OPEN, State.PARTLY_FILLED}:
                     trader.cancel(order.client_id)
             case TimerElapsed():
                 self._begin(trader)
-            case TradingPaused():
+            case TradingPaused() | Filled():
                 pass  # an order on its way is resolved by the manager; a new round waits for a session by itself
 
     def _begin(self, trader: Trader) -> None:
@@ -85,7 +86,7 @@ class Probe:
                 price=price,
                 instruction=Instruction.POST_ONLY,
             )
-        except SessionGoneError:
+        except TradingHaltedError:
             self._pause(trader)
         except InvalidOrderError as invalid:
             raise FatalError(f"[strategy] does not fit the market: {invalid}") from invalid

@@ -5,21 +5,21 @@ import random
 import trio
 from loguru import logger
 
-from bot.core.clock import Clock
 from bot.core.errors import RequestError
-from bot.session.capabilities import AuthedRest
-from bot.session.generation import list_open_orders
 from bot.session.inbox import Inbox
+from bot.session.snapshot import Snapshots
 
 INTERVAL = (30.0, 60.0)
 """Seconds between two comparisons, drawn anew each time (`faults.md` section 1)."""
 
 
-async def reconcile(authed: AuthedRest, inbox: Inbox, clock: Clock, rng: random.Random) -> None:
-    """Put a list of the open orders into the ordered stream from time to time, whatever the WebSocket does."""
+async def reconcile(snapshots: Snapshots, inbox: Inbox, rng: random.Random) -> None:
+    """Put snapshots into the ordered stream, whatever the WebSocket does: now and then, or when one is wanted."""
     while True:
-        await trio.sleep(rng.uniform(*INTERVAL))
+        with trio.move_on_after(rng.uniform(*INTERVAL)):
+            await snapshots.wanted.wait()
+        snapshots.wanted = trio.Event()
         try:
-            inbox(await list_open_orders(authed, clock))
+            inbox(await snapshots.take())
         except RequestError as failure:
-            logger.warning("[ORDER] Paradex open orders not listed: {}", failure)
+            logger.warning("[ORDER] Paradex account not compared: {}", failure)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import attrs
 
+from bot.core.fill import Fill
 from bot.core.order import Order
 from bot.trading.trader import Trader
 
@@ -29,6 +30,22 @@ class OrderChanged:
     """An order of ours, as it is now."""
 
     order: Order
+
+
+@attrs.frozen
+class ModifyFailed:
+    """The order has not the terms that `Trader.modify` asked for, and will not get them. ``reason`` in words."""
+
+    order: Order
+    reason: str
+
+
+@attrs.frozen
+class Filled:
+    """A fill of an order of ours, which is ``order`` now; told once."""
+
+    order: Order
+    fill: Fill
 
 
 @attrs.frozen
@@ -55,7 +72,9 @@ class TimerElapsed:
     timer: int
 
 
-Event = TradingOpened | TradingPaused | OrderChanged | Quote | QuoteFailed | TimerElapsed
+Event = (
+    TradingOpened | TradingPaused | OrderChanged | ModifyFailed | Filled | Quote | QuoteFailed | TimerElapsed
+)
 
 
 class Strategy(Protocol):

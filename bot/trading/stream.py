@@ -8,10 +8,11 @@ import attrs
 
 from bot.core.errors import RequestError, StreamClosedError
 from bot.core.tape import Stamp, Tape
-from bot.session.inbox import Item, OrderReported
-from bot.trading.effects import Effect, GiveUp, OrderMoved, RaiseAlarm
+from bot.session.inbox import FillReported, Item, OrderReported
+from bot.trading.effects import Effect, GiveUp, OrderMoved, PullKillSwitch, RaiseAlarm, Repaired
 from bot.trading.manager import OrderManager
 from bot.trading.transcript import Line, of_effect, of_item
+from bot.trading.watchdog import Watchdog
 
 
 @attrs.define(eq=False)
@@ -21,18 +22,28 @@ class OrderedStream:
     manager: OrderManager
     tape: Tape
     alarm: Callable[[str], None] = attrs.field(kw_only=True)
+    pull_kill_switch: Callable[[str], None] = attrs.field(kw_only=True)
     give_up: Callable[[str], None] = attrs.field(kw_only=True)
     carry_out: Callable[[Effect, int], None] = attrs.field(init=False)
     """Begins with an effect, and is told its number on the tape. Given last: the executor reports to this stream."""
 
+    thread_ns: Callable[[], int] = attrs.field(default=lambda: 0, kw_only=True)
+    """The processor time of this thread, for the watchdog; where there is none to tell, every step is short."""
+
+    watchdog: Watchdog = attrs.field(init=False)
     broken: bool = attrs.field(default=False, init=False)
     """A step was begun and not finished. Nobody knows how much of it was done, so there will be no other."""
 
+    @watchdog.default
+    def _new_watchdog(self) -> Watchdog:
+        return Watchdog(self.pull_kill_switch)
+
     def __call__(self, item: Item) -> None:
-        now_ns = item.ns if isinstance(item, OrderReported) else self._write(of_item(item)).ns
+        now_ns = item.ns if isinstance(item, (OrderReported, FillReported)) else self._write(of_item(item)).ns
         if self.broken:
             return
         self.broken = True
+        began_ns = self.thread_ns()
         try:
             effects = self.manager.step(item, now_ns)
         except (RequestError, StreamClosedError) as bug:
@@ -40,13 +51,16 @@ class OrderedStream:
         for effect in effects:
             self._begin(effect, self._write(of_effect(effect)).number)
         self.broken = False
+        self.watchdog.judge(item, now_ns, self.thread_ns() - began_ns)
 
     def _begin(self, effect: Effect, number: int) -> None:
         match effect:
-            case OrderMoved():
+            case OrderMoved() | Repaired():
                 pass
             case RaiseAlarm(text):
                 self.alarm(text)
+            case PullKillSwitch(reason):
+                self.pull_kill_switch(reason)
             case GiveUp(reason):
                 self.give_up(reason)
             case _:

@@ -1,6 +1,9 @@
 """The capability to trade, as a strategy holds it."""
 
+from collections.abc import Sequence
 from typing import Protocol
+
+import attrs
 
 from bot.core.capability import Capability
 from bot.core.errors import RevokedError
@@ -8,21 +11,34 @@ from bot.core.market import Market
 from bot.core.order import Instruction, Order, OrderType, Side
 
 
+@attrs.frozen(kw_only=True)
+class NewOrder:
+    """An order to be placed: what `Trader.place` takes."""
+
+    market: str
+    side: Side
+    size: int
+    price: int
+    order_type: OrderType = OrderType.LIMIT
+    instruction: Instruction = Instruction.GTC
+
+
 class Desk(Protocol):
     """Who does what a `Trader` asks for: the order manager."""
 
-    def place(
-        self,
-        market: str,
-        side: Side,
-        order_type: OrderType,
-        instruction: Instruction,
-        *,
-        size: int,
-        price: int,
-    ) -> str: ...
+    def place(self, wanted: NewOrder) -> str: ...
+
+    def place_batch(self, wanted: Sequence[NewOrder]) -> list[str]: ...
+
+    def place_again(self, client_id: str) -> None: ...
+
+    def modify(self, client_id: str, *, size: int | None, price: int | None) -> None: ...
 
     def cancel(self, client_id: str) -> None: ...
+
+    def cancel_batch(self, client_ids: Sequence[str]) -> None: ...
+
+    def cancel_all(self, market: str | None) -> None: ...
 
     def ask_quote(self, market: str) -> None: ...
 
@@ -32,9 +48,11 @@ class Desk(Protocol):
 
     def order(self, client_id: str) -> Order: ...
 
+    def position(self, market: str) -> int: ...
+
 
 class Trader(metaclass=Capability):
-    """Place, cancel, ask, wake: plain functions, whose outcomes come back as events.
+    """Place, modify, cancel, ask, wake: plain functions, whose outcomes come back as events.
 
     It can be revoked, and is when the bot stops: from then on every method raises `RevokedError`.
     """
@@ -56,9 +74,50 @@ class Trader(metaclass=Capability):
 
         Raises:
             InvalidOrderError: the market's rules forbid it; nothing was signed or sent.
-            SessionGoneError: there is no session.
+            TradingHaltedError: no order is taken now, or it would exceed a limit; `SessionGoneError` and
+                `LimitExceededError` among them.
         """
-        return self._open_desk().place(market, side, order_type, instruction, size=size, price=price)
+        return self._open_desk().place(
+            NewOrder(
+                market=market,
+                side=side,
+                size=size,
+                price=price,
+                order_type=order_type,
+                instruction=instruction,
+            )
+        )
+
+    def place_batch(self, wanted: Sequence[NewOrder]) -> list[str]:
+        """Send several orders in as few requests as may be: all of them, or none. Returns their client ids, in order.
+
+        What becomes of each is its own matter: the venue may take some and refuse others.
+
+        Raises as `place`, with the number of the order that cannot be, from 1 on.
+        """
+        return self._open_desk().place_batch(wanted)
+
+    def place_again(self, client_id: str) -> None:
+        """Send an order once more, under the same client id, of which nothing is or can come at the venue.
+
+        Raises:
+            InvalidOrderError: that is not proved: the order is not NEVER_ACCEPTED.
+            KeyError, TradingHaltedError: as `cancel` and `place`.
+        """
+        self._open_desk().place_again(client_id)
+
+    def modify(self, client_id: str, *, size: int | None = None, price: int | None = None) -> None:
+        """Ask for another size or price of an order that the venue has, both in units of 10⁻⁸.
+
+        ``size`` is that of the whole order, what is filled included. An `OrderChanged` with the new terms follows, or
+        a `ModifyFailed`; before that the order may fill on either terms. If it ends meanwhile, `OrderChanged` tells
+        that, and nothing else follows. A cancel may be asked for at any time, and wins.
+
+        Raises:
+            InvalidOrderError: the order is not one that can be modified now, or not so.
+            KeyError, TradingHaltedError: as `cancel` and `place`.
+        """
+        self._open_desk().modify(client_id, size=size, price=price)
 
     def cancel(self, client_id: str) -> None:
         """Have an order cancelled, whatever its state. Asked twice, or too late, it changes nothing.
@@ -67,6 +126,17 @@ class Trader(metaclass=Capability):
             KeyError: no order of this run has this client id.
         """
         self._open_desk().cancel(client_id)
+
+    def cancel_batch(self, client_ids: Sequence[str]) -> None:
+        """The same for several orders, in as few requests as may be. Raises as `cancel`, before any is cancelled."""
+        self._open_desk().cancel_batch(client_ids)
+
+    def cancel_all(self, market: str | None = None) -> None:
+        """Have every order of ours cancelled, of one market or of all. Those of others on the account stay.
+
+        Raises KeyError as `market`.
+        """
+        self._open_desk().cancel_all(market)
 
     def ask_quote(self, market: str) -> None:
         """Ask for the best bid and offer: a `Quote` or `QuoteFailed` follows."""
@@ -83,6 +153,10 @@ class Trader(metaclass=Capability):
     def order(self, client_id: str) -> Order:
         """An order as it is now. Raises KeyError as `cancel`."""
         return self._open_desk().order(client_id)
+
+    def position(self, market: str) -> int:
+        """What is held of a market, in units of 10⁻⁸ and below 0 if it is short. Raises KeyError as `market`."""
+        return self._open_desk().position(market)
 
     def revoke(self) -> None:
         """Take the authority back, for good."""

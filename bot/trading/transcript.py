@@ -6,14 +6,24 @@ venue brought holds the number of that answer and not what it says. So a recorde
 
 from typing import Any, NamedTuple
 
+from bot.core import recovered
 from bot.core.errors import RequestError
 from bot.core.fixed import render
 from bot.core.order import Order
 from bot.core.tape import Kind
 from bot.paradex.address import to_hex
-from bot.session.inbox import Item, OpenOrdersListed, SessionLost, SessionOpened
+from bot.session.inbox import (
+    Item,
+    KillSwitchPulled,
+    PlatformMode,
+    SessionLost,
+    SessionOpened,
+    Snapshot,
+)
 from bot.trading.effects import (
+    AccountRecovered,
     BboFetched,
+    CancelBatch,
     CancelEnded,
     CancelOrder,
     Effect,
@@ -21,13 +31,19 @@ from bot.trading.effects import (
     GiveUp,
     LookedUp,
     LookUpOrder,
+    ModifyEnded,
+    ModifyOrder,
     OrderMoved,
+    PlaceBatch,
     PlaceOrder,
+    PullKillSwitch,
     RaiseAlarm,
+    Repaired,
     SendEnded,
     SendStarted,
     SetTimer,
     StopAsked,
+    TakeSnapshot,
     TimerFired,
 )
 
@@ -40,13 +56,14 @@ class Line(NamedTuple):
     generation: int = 0
 
 
-def of_item(item: Item) -> Line:  # noqa: PLR0911 - one case for each kind of item
-    """The line of an item; an `OrderReported` has none, for its frame is on the tape already."""
+def of_item(item: Item) -> Line:  # noqa: C901, PLR0911, PLR0912 - one case for each kind of item
+    """The line of an item; reports of a channel have none, for their frames are on the tape already."""
     match item:
         case SendStarted():
             return Line(
                 Kind.INTENT,
                 {
+                    "what": item.what,
                     "client_id": item.client_id,
                     "signature_timestamp": item.signature_timestamp,
                     "sent_ns": item.sent_ns,
@@ -57,16 +74,27 @@ def of_item(item: Item) -> Line:  # noqa: PLR0911 - one case for each kind of it
                     "request": item.request,
                 },
             )
+        case AccountRecovered():
+            until = {"acceptable_until_ns": list(item.acceptable_until_ns)}
+            return Line(Kind.RECOVERED, recovered.told(item.recovered) | until)
+        case PlatformMode():
+            return Line(Kind.MODE, {"mode": item.mode, "x": item.exchange})
+        case KillSwitchPulled():
+            return Line(Kind.COMMAND, {"command": "kill switch", "reason": item.reason})
         case SendEnded():
             return _outcome("place", item.result, client_id=item.client_id, x=[item.exchange])
+        case ModifyEnded():
+            return _outcome("modify", item.result, client_id=item.client_id, x=[item.exchange])
         case CancelEnded():
             return _outcome("cancel", item.failure, client_id=item.client_id)
         case LookedUp():
             return _outcome("look up", item.result, client_id=item.client_id, x=item.exchanges)
         case BboFetched():
             return _outcome("quote", item.result, market=item.market, x=[item.exchange])
-        case OpenOrdersListed():
-            return _outcome("list", None, requested_ns=item.requested_ns, x=[item.exchange])
+        case Snapshot():
+            parts = (item.open_orders, item.history, item.fills, item.positions)
+            listed = [len(part) for part in parts]
+            return _outcome("snapshot", None, requested_ns=item.requested_ns, listed=listed, x=item.exchanges)
         case SessionOpened(session):
             return Line(Kind.GENERATION, {"session": "ready"}, session.generation)
         case SessionLost(generation):
@@ -86,19 +114,38 @@ def _outcome(what: str, result: object, **others: Any) -> Line:
     return Line(Kind.OUTCOME, {"what": what, **others})
 
 
-def of_effect(effect: Effect) -> Line:
+def of_effect(effect: Effect) -> Line:  # noqa: C901, PLR0912 - one case for each kind of effect
     """The line of an effect."""
     match effect:
         case PlaceOrder(order, session):
-            told = {"do": "place", **_terms(order), "generation": session.generation}
+            told = {"do": "place", **recovered.told_terms(order), "generation": session.generation}
+        case PlaceBatch(orders, session):
+            told_orders = [recovered.told_terms(order) for order in orders]
+            told = {"do": "place batch", "orders": told_orders, "generation": session.generation}
+        case ModifyOrder(order, session):
+            told = {
+                "do": "modify",
+                **_named(order),
+                "size": render(effect.wanted.size),
+                "price": render(effect.wanted.price),
+                "generation": session.generation,
+            }
         case CancelOrder(order):
-            told = {"do": "cancel", "client_id": order.client_id, "venue_id": order.venue_id}
+            told = {"do": "cancel", **_named(order)}
+        case CancelBatch(orders):
+            told = {"do": "cancel batch", "orders": [_named(order) for order in orders]}
         case LookUpOrder(order):
             told = {"do": "look up", "client_id": order.client_id}
         case FetchBbo(market):
             told = {"do": "quote", "market": market}
         case SetTimer(timer, seconds):
             told = {"do": "wait", "purpose": timer.purpose, "subject": timer.subject, "seconds": seconds}
+        case TakeSnapshot():
+            told = {"do": "take a snapshot"}
+        case PullKillSwitch(reason):
+            told = {"do": "pull the kill switch", "reason": reason}
+        case Repaired(what, subject, text):
+            return Line(Kind.REPAIR, {"what": what, "subject": subject, "text": text})
         case GiveUp(reason):
             told = {"do": "give up", "reason": reason}
         case RaiseAlarm(text):
@@ -107,9 +154,10 @@ def of_effect(effect: Effect) -> Line:
             return Line(
                 Kind.ORDER,
                 {
-                    "client_id": order.client_id,
-                    "venue_id": order.venue_id,
+                    **_named(order),
                     "state": order.state,
+                    "size": render(order.size),
+                    "price": render(order.price),
                     "filled": render(order.filled),
                     "reason": order.reason,
                 },
@@ -119,13 +167,5 @@ def of_effect(effect: Effect) -> Line:
     return Line(Kind.EFFECT, told)
 
 
-def _terms(order: Order) -> dict[str, Any]:
-    return {
-        "client_id": order.client_id,
-        "market": order.market,
-        "side": order.side,
-        "type": order.type,
-        "instruction": order.instruction,
-        "size": render(order.size),
-        "price": render(order.price),
-    }
+def _named(order: Order) -> dict[str, str]:
+    return {"client_id": order.client_id, "venue_id": order.venue_id}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.fixed import DECIMALS, SCALE, multiply, parse, render
+from bot.core.fixed import DECIMALS, SCALE, multiply, parse, parse_rounded, render
 
 values = st.integers(-(10**27), 10**27)
 
@@ -79,3 +79,25 @@ def test_multiply_truncates_toward_zero(left: int, right: int) -> None:
     with localcontext(prec=200, rounding=ROUND_DOWN):
         exact = Decimal(left) * Decimal(right) / SCALE
         assert multiply(left, right) == int(exact.to_integral_value())
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.123456789", 12_345_678),
+        ("-0.999999999", -99_999_999),
+        ("1", 10**8),
+        ("0.1", 10**7),
+        ("-0.000000001", 0),
+    ],
+)
+def test_what_is_only_counted_may_be_finer(text: str, value: int) -> None:
+    """It is cut off toward zero: a fee of too many digits is no reason not to count a fill."""
+    assert parse_rounded(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "1e-9", "0.12x456789", "1.2.3", ".5", "0.\uff11"])
+def test_what_is_no_number_is_none(text: str) -> None:
+    """Nothing else is forgiven."""
+    with pytest.raises(ValueError, match="not a plain decimal number"):
+        parse_rounded(text)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bot.core.order import (
     TERMINAL,
     TRANSITIONS,
+    Ending,
     Event,
     ImpossibleEventError,
     Instruction,
@@ -30,21 +31,25 @@ ORDER = Order(
     price=4_200_000_000_000,
 )
 
-# Written down a second time, from `faults.md` section 1, for the eye to check. A point is an impossible event.
+# Written down a second time, from `faults.md` section 1, for the eye to check. A point is an impossible event;
+# states are called by their first three letters.
 EXPECTED = """
-                SEND  UNSENT          REFUSED   LOST     EXPIRED         ACCEPTED  RESTING  ENDED
-INTENT          SENT  NEVER_ACCEPTED  .         .        .               .         .        .
-SENT            .     NEVER_ACCEPTED  REJECTED  UNKNOWN  .               NEW       OPEN     CLOSED
-UNKNOWN         .     .               .         .        NEVER_ACCEPTED  NEW       OPEN     CLOSED
-NEW             .     .               .         NEW      .               NEW       OPEN     CLOSED
-OPEN            .     .               .         OPEN     .               OPEN      OPEN     CLOSED
-CLOSED          .     .               .         CLOSED   .               CLOSED    CLOSED   CLOSED
-REJECTED        .     .               .         .        .               .         .        .
-NEVER_ACCEPTED  .     .               .         .        .               .         .        .
+                SEND     UNSENT   REFUSED  LOST     EXPIRED  AGAIN    ACCEPTED WAITING  RESTING  FILL     ENDED
+INTENT          SEN      NEV      .        .        .        .        .        .        .        .        .
+SENT            .        NEV      REJ      UNK      .        .        NEW      UNT      OPE      PAR      CLO
+UNKNOWN         .        .        .        .        NEV      .        NEW      UNT      OPE      PAR      CLO
+NEW             .        .        .        NEW      .        .        NEW      UNT      OPE      PAR      CLO
+UNTRIGGERED     .        .        .        UNT      .        .        UNT      UNT      OPE      PAR      CLO
+OPEN            .        .        .        OPE      .        .        OPE      OPE      OPE      PAR      CLO
+PARTLY_FILLED   .        .        .        PAR      .        .        PAR      PAR      PAR      PAR      CLO
+CLOSED          .        .        .        CLO      .        .        CLO      CLO      CLO      CLO      CLO
+REJECTED        .        .        .        .        .        .        .        .        .        .        .
+NEVER_ACCEPTED  .        .        .        .        .        INT      .        .        .        .        .
 """
 EVENTS, *ROWS = (line.split() for line in EXPECTED.strip().splitlines())
+NAMES = {state[:3]: str(state) for state in State}
 PAIRS = [
-    (State(state), Event(event), cell)
+    (State(state), Event(event), NAMES.get(cell, cell))
     for state, *cells in ROWS
     for event, cell in zip(EVENTS, cells, strict=True)
 ]
@@ -73,10 +78,11 @@ def test_the_table_above_is_whole() -> None:
 
 
 def test_terminal_states_are_final() -> None:
-    """No event leads out of them, and each other state has a way to each end that is still possible."""
+    """No event leads out of them, but for an order that was proved absent; each other state has a way to an end."""
     assert {State.CLOSED, State.REJECTED, State.NEVER_ACCEPTED} == TERMINAL
-    for (before, _), after in TRANSITIONS.items():
-        assert before not in TERMINAL or after is before
+    for (before, event), after in TRANSITIONS.items():
+        assert before not in TERMINAL or after is before or event is Event.AGAIN
+    assert [before for before, event in TRANSITIONS if event is Event.AGAIN] == [State.NEVER_ACCEPTED]
     assert {before for (before, _), after in TRANSITIONS.items() if after in TERMINAL} >= set(
         State
     ) - TERMINAL - {State.INTENT}
@@ -87,8 +93,15 @@ def walk(events: tuple[Event, ...] | list[Event]) -> list[State]:
     return reduce(lambda states, event: [*states, in_state(states[-1]).after(event)], events, [State.SENT])
 
 
-RANK = {State.SENT: 0, State.UNKNOWN: 1, State.NEW: 2, State.OPEN: 3, State.CLOSED: 4}
-REPORTS = {Event.ACCEPTED: State.NEW, Event.RESTING: State.OPEN, Event.ENDED: State.CLOSED}
+STATES = "SENT UNKNOWN NEW UNTRIGGERED OPEN PARTLY_FILLED CLOSED"
+RANK = {State(name): rank for rank, name in enumerate(STATES.split())}
+REPORTS = {
+    Event.ACCEPTED: State.NEW,
+    Event.WAITING: State.UNTRIGGERED,
+    Event.RESTING: State.OPEN,
+    Event.FILL: State.PARTLY_FILLED,
+    Event.ENDED: State.CLOSED,
+}
 
 
 def furthest(events: tuple[Event, ...] | list[Event]) -> State:
@@ -100,7 +113,7 @@ def furthest(events: tuple[Event, ...] | list[Event]) -> State:
 
 def test_all_orders_of_all_reports() -> None:
     """Reports of channel and REST and the loss of the answer, in every order: the furthest wins, none goes back."""
-    reports = [*REPORTS, *REPORTS, Event.LOST]
+    reports = [*REPORTS, Event.FILL, Event.LOST]
     for length in range(len(reports) + 1):
         for events in set(permutations(reports, length)):
             states = walk(events)
@@ -125,5 +138,15 @@ def test_a_new_order_is_whole() -> None:
     """It is an intent, nothing of it is filled, and nobody has said anything about it."""
     assert (ORDER.state, ORDER.remaining, ORDER.filled, ORDER.venue_id) == (State.INTENT, ORDER.size, 0, "")
     assert not ORDER.is_over
-    assert attrs.evolve(ORDER, remaining=400_000).filled == 600_000
+    assert attrs.evolve(ORDER, filled=600_000).remaining == 400_000
     assert {state for state in State if in_state(state).is_over} == TERMINAL
+    with_the_venue = {State.NEW, State.UNTRIGGERED, State.OPEN, State.PARTLY_FILLED}
+    assert {state for state in State if in_state(state).is_with_the_venue} == with_the_venue
+
+
+def test_how_a_closed_order_ended() -> None:
+    """Filled, or cancelled with whatever was filled before; one that is not closed has no ending."""
+    closed = in_state(State.CLOSED)
+    assert attrs.evolve(closed, filled=closed.size).ending is Ending.FILLED
+    assert closed.ending is attrs.evolve(closed, filled=closed.size - 1).ending is Ending.CANCELLED
+    assert {in_state(state).ending for state in State if state is not State.CLOSED} == {None}

@@ -8,23 +8,26 @@ from openapi_check import check_request, route_of, specification
 from bot.exchange.rest.api import Rest
 from bot.exchange.rest.routing import Route
 from bot.exchange.transport.http import Answer, Request, split_target
-from bot.paradex import rest
+from bot.paradex import orders
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
 
 SENT = {
     "DELETE /v1/orders/{order_id}",
     "GET /v1/bbo/{market}",
+    "GET /v1/fills",
     "GET /v1/markets",
     "GET /v1/orders",
     "GET /v1/orders-history",
+    "GET /v1/positions",
     "GET /v1/system/config",
+    "GET /v1/system/state",
     "GET /v1/system/time",
     "POST /v1/auth/{public_key}",
     "POST /v1/onboarding",
     "POST /v1/orders",
 }
-"""Everything that `bot.paradex.rest` can ask for, but for the cancel of an order of which no id ever came."""
+"""What such a session comes to ask for. What else there is to ask is tried in `tests/paradex`."""
 
 
 class Witness(Rest):
@@ -65,7 +68,7 @@ def test_every_request_of_the_bot_is_as_specified(monkeypatch: pytest.MonkeyPatc
 
 def test_the_cancel_by_client_id_is_as_specified() -> None:
     """The one request that takes worse luck to be sent than a session in trouble has."""
-    request = rest.cancel_by_client_id("a/b", market="BTC-USD-PERP")
+    request = orders.cancel_by_client_id("a/b", market="BTC-USD-PERP")
     segments, query = split_target(request.path)
     assert segments == ("orders", "by_client_id", "a/b")
     check_request(request.method, "/orders/by_client_id/{client_id}", query, {}, request.body or b"")

@@ -18,7 +18,7 @@ from reading_stage import header, journal, payloads, read_bytes, records, sessio
 
 from bot.cli import run_verb
 from bot.core.tape import Kind
-from bot.journal import verbs
+from bot.journal import sessions, verbs
 from bot.journal.checks import findings
 from bot.journal.compression import compress
 from bot.journal.concern import about, ids_of
@@ -85,12 +85,14 @@ def test_a_story_can_be_read(file: str, printed: Print) -> None:
     for words in (
         "ws+        opened",
         'ws>        auth {"bearer":"<hidden>"}',
+        "recovered  nothing was left",
+        "outcome    snapshot: open 0, history 0, fills 0, positions 0; answered in #",
         "generation session ready",
         f"effect     place {terms} as {client_id}",
         f"intent     {client_id}: signed in 0.00 ms, struct hash 0x",
         f"POST /orders for record {first.number - 1} {terms}: {client_id}",
         f"orders.BTC-USD-PERP: OPEN {terms}, 0.01 left: {client_id} id=",
-        f"order      {client_id} OPEN: filled 0 id=",
+        f"order      {client_id} OPEN: filled 0 of 0.01 @ {price} id=",
         f"effect     cancel {client_id} id=",
         f"outcome    cancel {client_id}: done",
         "USER_CANCELED",
@@ -156,6 +158,30 @@ def test_what_a_request_brought_belongs_to_its_order(tmp_path: Path, printed: Pr
     )
     assert verbs.show(str(path), nowhere, order="run-1", json=True) == 0
     assert [record["number"] for record in objects(printed())] == [1, 2, 4, 7, 8]
+
+
+def test_fills_and_repairs_belong_to_their_order(tmp_path: Path, printed: Print) -> None:
+    """A frame, a list with its snapshot, and what that repaired; a batch, too, in which others are named."""
+    path = tmp_path / "s.journal"
+    fill = {"id": "9", "fill_type": "FILL", "order_id": "18", "client_id": "run-1", "size": "1"}
+    path.write_bytes(
+        records(
+            ("effect", {"do": "place batch", "orders": [{"client_id": "run-1"}, {"client_id": "run-2"}]}),
+            ("http>", {"x": 1, "of": 1, "method": "POST", "path": "/orders/batch"}),
+            ("order", {"client_id": "run-1", "venue_id": "18"}),
+            ("ws<", json.dumps({"params": {"channel": "fills.X", "data": fill}})),
+            ("ws<", json.dumps({"params": {"channel": "fills.X", "data": fill | {"client_id": "run-2"}}})),
+            ("ws<", json.dumps({"params": {"channel": "fills.X", "data": {"client_id": "run-2"}}})),
+            ("http>", {"x": 2, "of": 0, "method": "GET", "path": "/fills?start_at=1"}),
+            ("http<", {"x": 2, "status": 200, "body": json.dumps({"results": [fill]})}),
+            ("http<", {"x": 3, "status": 200, "body": json.dumps({"results": []})}),
+            ("outcome", {"what": "snapshot", "x": [[3], [3], [2], [3]]}),
+            ("repair", {"what": "fill", "subject": "9", "text": "1 at 2, order run-1"}),
+            ("repair", {"what": "order", "subject": "run-2", "text": "OPEN, is CLOSED"}),
+        )
+    )
+    assert verbs.show(str(path), nowhere, order="run-1", json=True) == 0
+    assert [record["number"] for record in objects(printed())] == [1, 2, 3, 4, 5, 8, 10, 11]
 
 
 def test_an_order_that_is_not_there(file: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -267,6 +293,7 @@ NAMES = [
         "seconds",
         "failure",
     ),
+    *("orders", "run_ids", "listed", "mode", "subject", "text", "requested_ns", "results", "fill_type"),
 ]
 anything = st.recursive(
     st.none()
@@ -275,7 +302,11 @@ anything = st.recursive(
     | st.floats(allow_nan=False)
     | st.text(max_size=5)
     | st.sampled_from(
-        ["place", "wait", "POST", "/orders", "MARKET", '{"client_id":1}', "[[", 10**400, HOSTILE]
+        [
+            *("place", "wait", "place batch", "cancel batch", "modify", "snapshot"),
+            *("GET", "POST", "PUT", "/orders", "/orders/batch", "/orders/1", "MARKET"),
+            *('{"client_id":1}', '[{"side":1}]', "[[", 10**400, HOSTILE),
+        ]
     ),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=8),
     max_leaves=8,
@@ -327,6 +358,60 @@ def test_nothing_that_can_be_read_is_too_odd_to_be_told(found: list[Record]) -> 
         ("effect", {"do": "give up", "reason": "enough"}, "give up enough"),
         ("header", {"started_ns": 10**400, "run_id": "r"}, f"r, begun at 1{'0' * 400} ns on"[:240]),
         ("command", {"command": "hurry"}, "hurry"),
+        ("command", {"command": "kill switch", "reason": "SIGUSR1"}, "kill switch SIGUSR1"),
+        ("mode", {"mode": "cancel_only", "x": 54}, "cancel_only, says #54"),
+        ("repair", {"what": "position", "subject": "X", "text": "0 held, is 1"}, "position X: 0 held, is 1"),
+        ("recovered", {"orders": [], "run_ids": []}, "nothing was left"),
+        ("recovered", {"orders": [], "run_ids": ["r"]}, "nothing; left by r"),
+        (
+            "recovered",
+            {"orders": [{"client_id": "r-1", "state": "OPEN"}, 7], "run_ids": ["q", "r"]},
+            "2: r-1 OPEN; 7; left by q r",
+        ),
+        ("outcome", {"what": "snapshot", "x": [[1], [2, 3]]}, "snapshot: answered in #1, #2, #3"),
+        (
+            "outcome",
+            {"what": "snapshot", "listed": [1, 2, 3, 4], "x": [[1]]},
+            "snapshot: open 1, history 2, fills 3, positions 4; answered in #1",
+        ),
+        (
+            "effect",
+            {"do": "place batch", "orders": [{"client_id": "a", "side": "BUY", "size": "1", "price": "2"}]},
+            "place 1: BUY 1 @ 2 as a",
+        ),
+        (
+            "effect",
+            {"do": "cancel batch", "orders": [{"client_id": "a"}, {"client_id": "b"}]},
+            "cancel 2: a; b",
+        ),
+        (
+            "effect",
+            {"do": "modify", "client_id": "a", "venue_id": "9", "size": "1", "price": "2"},
+            "modify a to 1 @ 2 id=9",
+        ),
+        (
+            "intent",
+            {"what": "modify", "client_id": "a", "sign_ns": 10**6},
+            "a: modification signed in 1.00 ms, struct hash",
+        ),
+        (
+            "ws<",
+            '{"method":"subscription","params":{"channel":"fills.X","data":{"fill_type":"FILL","liquidity":"MAKER",'
+            '"side":"BUY","size":"1","market":"X","price":"2","fee":"-0.1","fee_currency":"USDC","client_id":"a",'
+            '"id":"7","order_id":"8","remaining_size":"3"}}}',
+            "fills.X: FILL MAKER BUY 1 X @ 2, 3 left, fee -0.1 USDC: a id=7 id=8",
+        ),
+        (
+            "http<",
+            {
+                "x": 1,
+                "status": 200,
+                "reused": True,
+                "body": '{"results":[{"side":"LONG","size":"1","market":"X",'
+                '"average_entry_price":"2"},{"side":"SHORT","size":"3","market":"Y"}]}',
+            },
+            "#1 200 2: LONG 1 X @ 2: ; SHORT 3 Y @: ",
+        ),
         ("new", [1, {"a": None}], '[1,{"a":null}]'),
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else "",
@@ -400,8 +485,19 @@ def intent(client_id: str) -> tuple[str, Any]:
     }
 
 
-def sent(x: int, text: str) -> tuple[str, Any]:
-    return "http>", {"x": x, "of": 0, "method": "POST", "path": "/orders", "body": text}
+def sent(x: int, text: str, path: str = "/orders") -> tuple[str, Any]:
+    return "http>", {"x": x, "of": 0, "method": "POST", "path": path, "body": text}
+
+
+def asked(first: int, *paths: str) -> list[tuple[str, Any]]:
+    """Questions, each with an answer that says little."""
+    told = []
+    for x, path in enumerate(paths, first):
+        told += [("http>", {"x": x, "method": "GET", "path": path}), ("http<", {"x": x, "body": "{}"})]
+    return told
+
+
+NOTHING_LEFT = "recovered", {"orders": [], "run_ids": [], "seen_ms": None}
 
 
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl"
@@ -433,6 +529,72 @@ IMPOSSIBLE: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
         "something else",
         [intent("a"), sent(1, body("a") + " ")],
         ["2: order a is sent otherwise than its intent says"],
+    ),
+    (
+        "a batch without intent",
+        [intent("a"), sent(1, f"[{body('a')},{body('b')}]", "/orders/batch")],
+        [
+            "2: order a is sent otherwise than its intent says",
+            "2: order b is sent, and no intent before this is of it",
+        ],
+    ),
+    ("no batch", [sent(1, "?", "/orders/batch")], ["1: order ? is sent, and no intent before this is of it"]),
+    (
+        "a modification without intent",
+        [("http>", {"x": 1, "method": "PUT", "path": "/orders/9", "body": "{}"})],
+        ["1: PUT /orders/9 is sent, and no intent before this is of it"],
+    ),
+    ("an outcome of nothing", [("outcome", {"what": "quote", "x": [4]})], ["1: exchange 4 has no answer"]),
+    (
+        "a snapshot of something else",
+        [
+            *asked(1, "/orders", "/orders-history?start_at=1", "/positions", "/fills"),
+            ("outcome", {"what": "snapshot", "requested_ns": 0, "x": [[1], [2], [3], [4]]}),
+        ],
+        ["9: exchange 3 is no answer to GET /fills", "9: exchange 4 is no answer to GET /positions"],
+    ),
+    (
+        "a snapshot of before",
+        [
+            *asked(1, "/orders", "/orders-history", "/fills", "/positions"),
+            ("outcome", {"what": "snapshot", "requested_ns": 2 * 10**9, "x": [[1], [2], [3], [4]]}),
+        ],
+        ["9: exchange 1 began before its snapshot"],
+    ),
+    (
+        "a part of a snapshot",
+        [("outcome", {"what": "snapshot", "requested_ns": 0, "x": [[1], [2], []]})],
+        ["1: it is no snapshot of orders, history, fills and positions"],
+    ),
+    (
+        "another mode",
+        [*asked(1, "/system/state"), ("mode", {"mode": "ok", "x": 1}), ("mode", {"mode": "ok", "x": 2})],
+        [
+            "3: exchange 1 does not tell that the mode is ok",
+            "4: exchange 2 does not tell that the mode is ok",
+        ],
+    ),
+    (
+        "a repair of nothing",
+        [
+            *asked(1, "/orders", "/orders-history", "/fills", "/positions"),
+            ("outcome", {"what": "snapshot", "requested_ns": 0, "x": [[1], [2], [3], [4]]}),
+            ("order", {}),
+            ("repair", {}),
+            ("timer", {}),
+            ("repair", {}),
+        ],
+        ["13: something is repaired, and not because of a snapshot"],
+    ),
+    (
+        "taken over late",
+        [NOTHING_LEFT, ("timer", {}), NOTHING_LEFT],
+        ["3: what earlier runs left is taken over when trading has begun"],
+    ),
+    (
+        "nothing to take over",
+        [("recovered", {"orders": [{}], "run_ids": []}), ("recovered", 7)],
+        ["1: it has not the form of its kind, recovered", "2: it has not the form of its kind, recovered"],
     ),
     ("no order", [sent(1, "?")], ["1: order ? is sent, and no intent before this is of it"]),
     ("formless", [("http>", {"x": "1"})], ["1: it has not the form of its kind, http>"]),
@@ -509,6 +671,34 @@ def test_not_every_finding_is_told(tmp_path: Path, printed: Print) -> None:
     assert rows[0] == f"{path}: 250 findings; 250 records, 0 orders"
     assert rows[-1] == "  and 150 more"
     assert len(rows) == 102
+
+
+def test_batches_and_modifications_are_as_their_intents_say(tmp_path: Path, printed: Print) -> None:
+    """Each order of a batch has an intent of its own, in which it stands alone."""
+    path = tmp_path / "s.journal"
+    compact = [body(name).replace(" ", "") for name in "ab"]
+    intents = [
+        (
+            "intent",
+            {
+                "client_id": name,
+                "request": {"method": "POST", "path": "/orders/batch", "body": f"[{text}]"},
+            },
+        )
+        for name, text in zip("ab", compact, strict=True)
+    ]
+    change = {"method": "PUT", "path": "/orders/9", "body": '{"size":"1"}'}
+    modification = {"what": "modify", "client_id": "a", "request": change}
+    path.write_bytes(
+        records(
+            *intents,
+            sent(1, f"[{','.join(compact)}]", "/orders/batch"),
+            ("intent", modification),
+            ("http>", {"x": 2, **change}),
+        )
+    )
+    assert verbs.verify([str(path)], nowhere) == 0
+    assert printed().endswith("good; 5 records, 2 orders\n")
 
 
 def test_hidden_secrets_are_none(tmp_path: Path, printed: Print) -> None:
@@ -601,7 +791,7 @@ def test_a_session_that_is_compressed_meanwhile(
         compress(path, threading.Event())
         return found
 
-    monkeypatch.setattr(verbs, "find", find_and_compress)
+    monkeypatch.setattr(sessions, "find", find_and_compress)
     assert verbs.ls(lambda: tmp_path, json=True) == 0
     (entry,) = objects(printed())
     assert (entry["end"], entry["bytes"]) == ("broke off", (tmp_path / "s.journal.zst").stat().st_size)

@@ -158,12 +158,24 @@ def test_orders_and_modifications_of_the_vectors(vectors: Any) -> None:
 
 
 @settings(deadline=None)
-@given(key=keys, timestamp=st.integers(0, 2**63))
-def test_signatures_verify_and_keep_the_bounds(starknet_hash: Any, key: int, timestamp: int) -> None:
-    """Any key, any order: starknet-py verifies it, r and the inverse of s are below 2^251, twice is the same."""
+@given(
+    key=keys,
+    timestamp=st.integers(0, 2**63),
+    order_id=st.none() | st.integers(0, 10**28 - 1).map("{:028}".format),
+)
+def test_signatures_verify_and_keep_the_bounds(
+    starknet_hash: Any, key: int, timestamp: int, order_id: str | None
+) -> None:
+    """Any key, any order, new or modified: starknet-py verifies it, r and the inverse of s are below 2^251, twice is
+    the same.
+    """
     signer = open_signer(private_key=hex(key), chain_id=TESTNET, account=ACCOUNT)
     terms = attrs.evolve(LIMIT, timestamp_ms=timestamp)
-    signature = signer.sign_order(terms)
+
+    def sign() -> Signature:
+        return signer.sign_order(terms) if order_id is None else signer.sign_modify(terms, order_id=order_id)
+
+    signature = sign()
     public_key = from_hex(signer.public_key)
     assert starknet_hash.verify_message_signature(
         signature.message_hash, [signature.r, signature.s], public_key
@@ -173,7 +185,7 @@ def test_signatures_verify_and_keep_the_bounds(starknet_hash: Any, key: int, tim
     )
     assert signature.r < ELEMENT_BOUND
     assert pow(signature.s, -1, CURVE_ORDER) < ELEMENT_BOUND
-    assert signer.sign_order(terms) == signature
+    assert sign() == signature
 
 
 @settings(deadline=None, max_examples=8)  # starknet-py signs for a sixth of a second
@@ -278,7 +290,12 @@ def test_what_is_written_down_of_a_signature(signer: Signer) -> None:
     assert mine.struct_hash == its.struct_hash is not None
     assert its.message_hash != mine.message_hash
     assert signer.sign_order(attrs.evolve(LIMIT, price=1)).struct_hash != mine.struct_hash
-    assert {each.struct_hash for each in all_messages(signer)} == {None, mine.struct_hash}
+    onboarding, login, order, modification = all_messages(signer)
+    assert onboarding.struct_hash is login.struct_hash is None
+    assert order.struct_hash == mine.struct_hash
+    assert modification.struct_hash == subkey.sign_modify(LIMIT, order_id=ORDER_ID).struct_hash
+    assert modification.struct_hash not in {None, mine.struct_hash}
+    assert modification.struct_hash != signer.sign_modify(LIMIT, order_id=ORDER_ID + "1").struct_hash
 
 
 def test_why_the_range_is_checked_here() -> None:

@@ -7,16 +7,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.errors import RefusedError, UnknownOutcomeError
 from bot.paradex import rpc
-from bot.paradex.answers import OrderReport
-from bot.paradex.rpc import OrderUpdate, OtherUpdate, Reply, UnreadableFrameError
+from bot.paradex.answers import AccountSummary, FillReport, OrderReport, PositionReport, RequestInfo
+from bot.paradex.rpc import (
+    AccountUpdate,
+    FillUpdate,
+    OrderUpdate,
+    OtherUpdate,
+    PositionUpdate,
+    Reply,
+    UnreadableFrameError,
+)
 
 DEEP = "[" * 100_000 + "]" * 100_000
 
 
+def channel_frame(channel: str, data: object) -> str:
+    """A frame of a channel, as the venue sends it."""
+    params = {"channel": channel, "data": data}
+    return json.dumps({"jsonrpc": "2.0", "method": "subscription", "params": params}) + "\n"
+
+
 def order_frame(**changes: object) -> str:
-    """A frame of the channel ``orders.M`` as the venue sends it; ``changes`` in its data."""
+    """One of the channel ``orders.M``; ``changes`` in its data."""
     data = {
         "id": "1",
         "market": "M",
@@ -24,8 +37,7 @@ def order_frame(**changes: object) -> str:
         "client_id": "a-1",
         "remaining_size": "0.01",
     } | changes
-    params = {"channel": "orders.M", "data": data}
-    return json.dumps({"jsonrpc": "2.0", "method": "subscription", "params": params}) + "\n"
+    return channel_frame("orders.M", data)
 
 
 def test_request() -> None:
@@ -37,6 +49,8 @@ def test_request() -> None:
         "method": "subscribe",
         "params": {"channel": "orders.BTC-USD-PERP"},
     }
+    assert rpc.fills_channel("BTC-USD-PERP") == "fills.BTC-USD-PERP"
+    assert (rpc.POSITIONS_CHANNEL, rpc.ACCOUNT_CHANNEL) == ("positions", "account")
 
 
 @pytest.mark.parametrize(
@@ -66,6 +80,7 @@ def test_request() -> None:
                     market="M",
                     status="FROZEN",
                     side="SIDEWAYS",
+                    flags=("LATER",),
                     client_id="a-1",
                     remaining_size="0.01",
                 )
@@ -77,29 +92,48 @@ def test_request() -> None:
             ),
             OrderUpdate(OrderReport(id="1", market="M", status="OPEN")),
         ),
+        (
+            order_frame(
+                request_info={"request_type": "MODIFY_ORDER", "status": "SUCCESS", "new": 1}, price="7"
+            ),
+            OrderUpdate(
+                OrderReport(
+                    id="1",
+                    market="M",
+                    status="OPEN",
+                    client_id="a-1",
+                    price="7",
+                    remaining_size="0.01",
+                    request_info=RequestInfo(request_type="MODIFY_ORDER", status="SUCCESS"),
+                )
+            ),
+        ),
+        (
+            channel_frame("orders.ALL", {"id": "1", "market": "M", "status": "NEW"}),
+            OrderUpdate(OrderReport(id="1", market="M", status="NEW")),
+        ),
+        (
+            channel_frame(
+                "fills.M",
+                {"id": "9", "market": "M", "fill_type": "SWAP", "size": "1", "flags": None, "new": {}},
+            ),
+            FillUpdate(FillReport(id="9", market="M", fill_type="SWAP", size="1")),
+        ),
+        (
+            channel_frame("positions", {"market": "M", "side": "FLAT", "size": "0", "leverage": 1.5}),
+            PositionUpdate(PositionReport(market="M", side="FLAT", size="0")),
+        ),
+        (
+            channel_frame("account", {"status": "ASLEEP", "account_value": "1", "seq_no": 1}),
+            AccountUpdate(AccountSummary(status="ASLEEP", account_value="1", seq_no=1)),
+        ),
+        (channel_frame("positionsish", {"market": "M"}), OtherUpdate("positionsish")),
+        (channel_frame("balance_events", {"market": "M"}), OtherUpdate("balance_events")),
     ],
 )
 def test_frames(frame: str | bytes, message: object) -> None:
     """Unknown fields are ignored, nulls are nothing, and a new status is text, not an unreadable frame."""
     assert rpc.read(frame) == message
-
-
-@pytest.mark.parametrize("code", [-32600, -32602, 40110, 40111, 40112, 40300, 42901])
-def test_codes_that_refuse(code: int) -> None:
-    """Those that `faults.md` lists: the venue holds nothing of the request."""
-    message = rpc.read(json.dumps({"id": 4, "error": {"code": code, "message": "no", "data": "because"}}))
-    assert isinstance(message, Reply)
-    assert type(message.error) is RefusedError
-    assert (message.error.status, str(message.error)) == (code, f"{code}: no (because)")
-
-
-@pytest.mark.parametrize("code", [-32603, -32700, -32601, 100, 0, 12345])
-def test_codes_that_tell_nothing(code: int) -> None:
-    """-32603, and whatever is not listed."""
-    message = rpc.read(json.dumps({"id": 4, "error": {"code": code, "message": "oops"}}))
-    assert isinstance(message, Reply)
-    assert type(message.error) is UnknownOutcomeError
-    assert str(message.error) == f"{code}: oops"
 
 
 @pytest.mark.parametrize(
@@ -157,6 +191,11 @@ NASTY: list[str | bytes] = [
     order_frame(id=[]),
     order_frame(id={"a": 1}),
     order_frame(remaining_size=0.01),
+    channel_frame("fills.M", {"id": None, "market": "M"}),
+    channel_frame("fills.M", {"id": "9", "market": "M", "size": 1e-5}),
+    channel_frame("fills.M", [{"id": "9", "market": "M"}]),
+    channel_frame("positions", {"size": "1"}),
+    channel_frame("account", None),
     order_frame(seq_no=1).replace('"seq_no": 1', '"seq_no": 1e400'),
     order_frame(seq_no=1).replace('"seq_no": 1', '"seq_no": ' + "1" * 10_000),
     '{"params":{"channel":"orders.M","data":{}}}',
@@ -208,15 +247,26 @@ any_json = st.recursive(
 )
 
 
+any_channel = st.builds(
+    channel_frame, st.sampled_from(["orders.M", "fills.M", "positions", "account", "other"]), any_json
+)
+
+
 @settings(deadline=None)
-@given(st.text() | st.binary() | any_json.map(json.dumps) | any_json.map(lambda data: order_frame(data=data)))
+@given(
+    st.text()
+    | st.binary()
+    | any_json.map(json.dumps)
+    | any_channel
+    | any_json.map(lambda data: order_frame(data=data))
+)
 def test_read_raises_nothing_else(frame: str | bytes) -> None:
     """Whatever arrives: a message, or `UnreadableFrameError`."""
     try:
         message = rpc.read(frame)
     except UnreadableFrameError:
         return
-    assert isinstance(message, Reply | OrderUpdate | OtherUpdate)
+    assert isinstance(message, rpc.Message)
 
 
 @settings(deadline=None)

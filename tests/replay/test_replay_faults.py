@@ -11,27 +11,30 @@ import pytest
 from replay_stage import SESSIONS
 
 from bot import app
-from bot.core.errors import RefusedError, UnknownOutcomeError
-from bot.core.fixed import parse
+from bot.core.errors import RequestError, UnknownOutcomeError
+from bot.core.fill import Fill
 from bot.core.order import Event, Order
 from bot.core.tape import Kind
 from bot.exchange.matching.commands import Cancel
 from bot.journal.reader import Recording, read
 from bot.journal.record import Record
 from bot.link.http import Reservation
+from bot.paradex import outcome
 from bot.paradex.answers import OrderReport
 from bot.replay.network.fault import CannotStrikeError, Fault, Strike, can_strike
 from bot.replay.network.faulted import Report, play_with_fault
 from bot.replay.network.score import decoded
 from bot.replay.network.stage import play
+from bot.replay.scenarios import at_each_order
+from bot.session.inbox import Snapshot
 from bot.settings import Settings
 from bot.settings.recorded import of_recording
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.summary import Summary
 from bot.trading import executor
-from bot.trading.effects import SendEnded
+from bot.trading.holdings import Holdings
 from bot.trading.ledger import Ledger
-from bot.trading.manager import OrderManager
+from bot.trading.stocktaking import Stocktaking
 
 
 @cache
@@ -280,36 +283,38 @@ def takes_unknown_for_no(patch: pytest.MonkeyPatch) -> None:
 
 def takes_a_duplicate_for_no(patch: pytest.MonkeyPatch) -> None:
     """What was refused is a copy, so there is an original; this one forgets that."""
-    ended = OrderManager._send_ended
+    of_answer = outcome.of_answer
 
-    def forgetful(self: OrderManager, item: SendEnded) -> None:
-        if isinstance(item.result, RefusedError):
-            item = attrs.evolve(item, result=attrs.evolve(item.result, code="SOMETHING"))
-        ended(self, item)
+    def forgetful(status: int, code: str, message: str) -> RequestError:
+        return of_answer(status, code.replace(outcome.DUPLICATE_CODE, "SOMETHING"), message)
 
-    patch.setattr(OrderManager, "_send_ended", forgetful)
+    patch.setattr(outcome, "of_answer", forgetful)
 
 
 def looks_in_one_place(patch: pytest.MonkeyPatch) -> None:
-    """Among the open orders only."""
+    """Among the open orders only, be it for an order or for a comparison."""
 
     def found(client_id: str, open_orders: Sequence[OrderReport], _: object) -> OrderReport | None:
         return next((report for report in open_orders if report.client_id == client_id), None)
 
+    merge = Stocktaking.merge
+
+    def merged(self: Stocktaking, snapshot: Snapshot) -> None:
+        merge(self, attrs.evolve(snapshot, history=(), fills=()))
+
     patch.setattr(executor, "find_report", found)
+    patch.setattr(Stocktaking, "merge", merged)
 
 
-def adds_up_fills(patch: pytest.MonkeyPatch) -> None:
-    """Each report of a resting order is taken for a new fill."""
-    read_remaining = Ledger._remaining
+def counts_fills_twice(patch: pytest.MonkeyPatch) -> None:
+    """It forgets which fills it has counted."""
+    count = Holdings.count
 
-    def added(self: Ledger, order: Order, report: OrderReport) -> int:
-        remaining = read_remaining(self, order, report)
-        if report.status == "OPEN" and report.size:
-            return max(0, order.remaining - (parse(report.size) - remaining))
-        return remaining
+    def forgetful(self: Holdings, fill: Fill, order: Order | None, **how: bool) -> bool:
+        self._counted.pop(fill.key, None)
+        return count(self, fill, order, **how)
 
-    patch.setattr(Ledger, "_remaining", added)
+    patch.setattr(Holdings, "count", forgetful)
 
 
 def names_nobody(patch: pytest.MonkeyPatch) -> None:
@@ -346,7 +351,7 @@ BUGS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str, Callable[[Recor
         Fault.DROP,
         "guessed: .*NEVER_ACC",
     ),
-    "adds up": (adds_up_fills, "fills", partial_fill, Fault.DUPLICATE, "guessed: .*CLOSED, filled"),
+    "counts twice": (counts_fills_twice, "fills", partial_fill, Fault.DUPLICATE, "guessed: .*CLOSED, filled"),
     "names nobody": (names_nobody, "two orders", last_cancel, Fault.DROP, "lost: .*nobody was told"),
 }
 
@@ -356,10 +361,18 @@ def closed_unseen_session(tmp_path_factory: pytest.TempPathFactory) -> Recording
     """An order that the venue ends while the WebSocket is away: only the history knows."""
 
     async def whole(rehearsal: Rehearsal) -> None:
-        exchange, at = rehearsal.exchange, rehearsal.network.at
-        at(1.44, exchange.drop_websockets)
-        at(1.46, lambda: exchange.engine.step(Cancel(list(exchange.orders.values())[-1], "LIQUIDATION")))
-        await rehearsal.trade(4)
+        exchange, after = rehearsal.exchange, rehearsal.network.after
+
+        def liquidate() -> None:
+            exchange.engine.step(Cancel(list(exchange.orders.values())[-1], "LIQUIDATION"))
+
+        def close_unseen(number: int) -> None:
+            if number == 1:
+                after(0.04, exchange.drop_websockets)
+                after(0.06, liquidate)
+
+        at_each_order(rehearsal, close_unseen)
+        await rehearsal.trade(5)
 
     file = tmp_path_factory.mktemp("replay") / "session.journal"
     rehearse(whole, Settings(), seed=1, delay=0.05, tls=False, journal=file)

@@ -47,30 +47,31 @@ def test_a_session_replays(path: Path) -> None:
     assert report.records == len(session.records) == session.records[-1].number
 
 
+def told(name: str, kind: Kind) -> list[Any]:
+    return [record.data for record in recorded(name).records if record.kind is kind]
+
+
 def test_the_sessions_hold_what_they_are_for() -> None:
     """Orders of every fate, a connection that was lost in three ways, and a venue that says strange things."""
-    seen = {
-        name: [record.data for record in recorded(name).records if record.kind is Kind.ORDER]
-        for name in ("plain", "reconnects", "fills", "strange")
-    }
-    states = {name: {order["state"] for order in orders} for name, orders in seen.items()}
+    states = {path.stem: {order["state"] for order in told(path.stem, Kind.ORDER)} for path in SESSIONS}
     assert states["plain"] == {State.SENT, State.NEW, State.OPEN, State.CLOSED}
-    assert {State.UNKNOWN, State.REJECTED} < states["reconnects"]
+    assert {State.UNKNOWN, State.REJECTED, State.PARTLY_FILLED} < states["reconnects"]
     assert State.REJECTED in states["strange"]
-    ends = [(order["filled"], order["reason"]) for order in seen["fills"] if order["state"] == State.CLOSED]
+    assert State.PARTLY_FILLED in states["fills"]
+    closed = [order for order in told("fills", Kind.ORDER) if order["state"] == State.CLOSED]
+    ends = [(order["filled"], order["reason"]) for order in closed]
     assert ("0.05", "") in ends
     assert any(reason == "USER_CANCELED" and float(filled) > 0 for filled, reason in ends)
-    lost = [
-        record.data["code"] for record in recorded("reconnects").records if record.kind is Kind.SOCKET_END
-    ]
-    assert lost == [1006, 1012, 1000]
-    alarms = [record for record in recorded("strange").records if record.kind is Kind.ALARM]
-    assert len(alarms) >= 3
+    assert [end["code"] for end in told("reconnects", Kind.SOCKET_END)] == [1006, 1012, 1000]
+    assert {repair["what"] for repair in told("reconnects", Kind.REPAIR)} == {"order", "fill"}
+    assert {"do": "take a snapshot"} in told("reconnects", Kind.EFFECT)
+    assert [mode["mode"] for mode in told("strange", Kind.MODE)] == ["cancel_only", "ok"]
+    assert len(told("strange", Kind.ALARM)) >= 3
 
 
 def test_every_kind_of_record_is_looked_at() -> None:
     """Somebody who adds one has to say what a replay makes of it."""
-    known = {record.kind for name in ("plain", "reconnects", "strange") for record in recorded(name).records}
+    known = {record.kind for path in SESSIONS for record in recorded(path.stem).records}
     assert known == set(Kind) - {Kind.HEADER, Kind.COMMAND}
     for kind in set(Kind) - DECIDED - {Kind.HEADER}:
         session = cut_at_rest()
@@ -136,13 +137,12 @@ def test_a_replay_costs_as_much_as_the_session_is_long(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(app, "OrderManager", Counting)
     repeat(session)
-    items = {Kind.OUTCOME, Kind.INTENT, Kind.GENERATION, Kind.TIMER, Kind.STOP}
-    reports = sum(
-        record.kind in items or (record.kind is Kind.FRAME_IN and '"channel":"orders.' in record.data[:120])
+    items = {Kind.RECOVERED, Kind.OUTCOME, Kind.INTENT, Kind.GENERATION, Kind.TIMER, Kind.STOP}
+    told = sum(
+        record.kind in items or (record.kind is Kind.FRAME_IN and '"method":"subscription"' in record.data)
         for record in session.records
     )
-    subscribed = 1
-    assert len(steps) == reports - subscribed
+    assert len(steps) == told
 
     def work(until: int) -> int:
         calls = 0
@@ -171,6 +171,14 @@ def order_frame(text: Any) -> bool:
     return '"status":"OPEN"' in text
 
 
+def fill_frame(text: Any) -> bool:
+    return '"fill_type":"FILL"' in text
+
+
+def of_snapshot(outcome: Any) -> bool:
+    return bool(outcome["what"] == "snapshot")
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "wanted", "edit"),
     [
@@ -191,7 +199,7 @@ def order_frame(text: Any) -> bool:
         ("plain", Kind.REQUEST, lambda data: data["method"] == "POST" and data["of"], in_body(signature="0")),
         ("plain", Kind.REQUEST, lambda data: data["of"] > 0, lambda data: data.update(lane="orders")),
         ("plain", Kind.REQUEST, lambda data: data["of"] > 0, lambda data: data.update(of=1)),
-        ("plain", Kind.REQUEST, lambda _: True, lambda data: data.update(path="/system/state")),
+        ("plain", Kind.REQUEST, lambda _: True, lambda data: data.update(path="/system/mood")),
         ("plain", Kind.REQUEST, lambda _: True, lambda data: data.update(headers={"Accept": "*/*"})),
         ("plain", Kind.REQUEST, lambda _: True, lambda data: data.update(x=2)),
         (
@@ -210,13 +218,13 @@ def order_frame(text: Any) -> bool:
         ("plain", Kind.FRAME_OUT, lambda _: True, in_json(params={"bearer": "eyJ"})),
         ("plain", Kind.FRAME_OUT, lambda text: "subscribe" in text, in_json(id=3)),
         ("plain", Kind.OUTCOME, lambda data: data["what"] == "quote", lambda data: data.update(x=[1])),
-        ("plain", Kind.OUTCOME, lambda data: data["what"] == "list", lambda data: data.update(x=[])),
-        (
-            "plain",
-            Kind.OUTCOME,
-            lambda data: data["what"] == "list",
-            lambda data: data.update(requested_ns=10**12),
-        ),
+        ("plain", Kind.OUTCOME, of_snapshot, lambda data: data.update(x=[])),
+        ("plain", Kind.OUTCOME, of_snapshot, lambda data: data.update(x=data["x"][::-1])),
+        ("plain", Kind.OUTCOME, of_snapshot, lambda data: data.update(listed=[0, 0, 0, 1])),
+        ("plain", Kind.OUTCOME, of_snapshot, lambda data: data.update(requested_ns=10**12)),
+        ("strange", Kind.MODE, lambda _: True, lambda data: data.update(mode="maintenance")),
+        ("strange", Kind.MODE, lambda _: True, lambda data: data.update(x=1)),
+        ("reconnects", Kind.REPAIR, lambda _: True, lambda data: data.update(text="nothing")),
         ("reconnects", Kind.OUTCOME, lambda data: "failure" in data, lambda data: data.update(text="other")),
         ("reconnects", Kind.OUTCOME, lambda data: "code" in data, lambda data: data.update(status=404)),
         ("plain", Kind.TIMER, lambda _: True, lambda data: data.update(purpose="cancel")),
@@ -247,6 +255,9 @@ def test_what_is_tampered_with_is_found_where_it_was(
         ("plain", Kind.FRAME_IN, order_frame, in_json(params={"data": {"client_id": "else"}}), 1),
         ("plain", Kind.FRAME_IN, order_frame, in_json(params={"channel": "trades.BTC-USD-PERP"}), 1),
         ("plain", Kind.FRAME_IN, order_frame, lambda text: text[1:], 1),
+        ("fills", Kind.FRAME_IN, fill_frame, in_json(params={"data": {"size": "0.001"}}), 1),
+        ("fills", Kind.FRAME_IN, fill_frame, in_json(params={"data": {"client_id": "else"}}), 1),
+        ("reconnects", Kind.ANSWER, lambda data: "fill_type" in data["body"], in_body(results=[]), 3),
         ("plain", Kind.FRAME_IN, lambda text: '"id":1,' in text, in_json(id=5), 1),
         ("plain", Kind.ANSWER, lambda data: data["status"] == 201, lambda data: data.update(status=500), 1),
         ("plain", Kind.ANSWER, lambda data: '"ask"' in data["body"], lambda data: data.update(body="{"), 1),
@@ -262,20 +273,20 @@ def test_what_the_venue_said_is_found_by_what_follows_from_it(
     assert report.divergences[0].record in {number, number + after}
 
 
-def test_a_record_that_is_gone_is_found() -> None:
+def test_a_record_that_is_gone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever it is, and though the others were numbered anew."""
+    monkeypatch.setattr(replay, "TIMER_LATE_NS", 100_000_000)  # the session is short
     session = recorded("plain")
-    quiet = [
-        record.number for record in session.records if record.data == {"purpose": "strategy", "subject": "2"}
-    ]
+    quiet = session.find(Kind.TIMER, lambda data: data == {"purpose": "strategy", "subject": "2"})
     closing = [
         record
         for record in session.records[-5:]
         if record.kind in {Kind.GENERATION, Kind.SOCKET_END, Kind.END}
     ]
-    session = session.until(quiet[0] - 1)
-    now = session.records[-1].ns
-    session.records.extend(each._replace(number=n, ns=now) for n, each in enumerate(closing, quiet[0]))
+    session = session.until(quiet.number - 1)
+    session.records.extend(
+        each._replace(number=n, ns=quiet.ns) for n, each in enumerate(closing, quiet.number)
+    )
     assert found_at(session) is None
     unnoticed = [
         record for record in session.records[:-1] if found_at(session.without(record.number)) is None
@@ -367,11 +378,12 @@ def test_of_two_errands_that_failed_the_right_one_ends() -> None:
         exchange.result = UnknownOutcomeError(f"reason {number}") if number > 1 else None
         errand.exchanges.append(exchange)
         errands.add(errand)
+    key = "quote", "BTC-USD-PERP"
     outcome = Outcome("quote", market="BTC-USD-PERP", failure="unknown")
-    found = errands.find(outcome, UnknownOutcomeError("reason 3"))
+    found = errands.find(key, outcome, UnknownOutcomeError("reason 3"))
     assert found is not None
     assert found.record == 3
-    other = errands.find(outcome, UnknownOutcomeError("no such reason"))
+    other = errands.find(key, outcome, UnknownOutcomeError("no such reason"))
     assert other is not None
     assert other.record == 2
 

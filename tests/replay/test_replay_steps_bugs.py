@@ -5,21 +5,20 @@ from typing import Any
 
 import attrs
 import pytest
-from replay_stage import recorded
+from replay_stage import recorded as session_of
 
-from bot.core import order as orders
+from bot.core import recovered
 from bot.core.errors import UnknownOutcomeError
 from bot.core.fixed import parse
-from bot.core.order import Event, Order, Side, State
+from bot.core.order import TRANSITIONS, Event, Order, Side, State
 from bot.core.tape import Kind
 from bot.link.clock import VenueClock
-from bot.paradex import rest, rpc, snip12
+from bot.paradex import orders, outcome, rest, rpc, snip12
 from bot.paradex.answers import OrderReport
-from bot.paradex.rest import Request
+from bot.paradex.request import Request, encode
 from bot.replay.steps import errands
 from bot.replay.steps.manners import repeat
-from bot.trading import executor, ledger, manager, transcript
-from bot.trading.effects import CancelOrder
+from bot.trading import desk, executor, guard, holdings, ledger, manager, pursuit, reported, stocktaking
 from bot.trading.trader import Trader
 
 Patch = pytest.MonkeyPatch
@@ -49,34 +48,33 @@ def forgets_to_cancel(patch: Patch) -> None:
 
 
 def counts_from_zero(patch: Patch) -> None:
-    patch.setattr(manager, "count", lambda _start: iter(range(10**6)))
+    patch.setattr(desk, "count", lambda _start: iter(range(10**6)))
 
 
 def cancels_twice(patch: Patch) -> None:
-    def send_cancel(self: manager.OrderManager, order: Order) -> None:
-        self._effects += [CancelOrder(order)] * bool(order.venue_id)
+    cancel = pursuit.Pursuit.cancel
 
-    patch.setattr(manager.OrderManager, "_send_cancel", send_cancel)
+    def again(self: pursuit.Pursuit, order: Order) -> None:
+        self._cancels_in_flight.discard(order.client_id)
+        cancel(self, order)
+
+    patch.setattr(pursuit.Pursuit, "cancel", again)
 
 
 def looks_up_later(patch: Patch) -> None:
-    patch.setattr(manager, "LOOK_AGAIN_S", 1.1)
+    patch.setattr(pursuit, "LOOK_AGAIN_S", 1.1)
 
 
 def takes_a_refusal_for_a_loss(patch: Patch) -> None:
-    patch.setattr(
-        rest,
-        "failure",
-        lambda status, _body: UnknownOutcomeError(f"HTTP {status} without a code of the venue"),
-    )
+    patch.setitem(outcome.MEANING, outcome.End.REFUSAL, UnknownOutcomeError)
 
 
 def rests_too_early(patch: Patch) -> None:
-    patch.setitem(orders.TRANSITIONS, (State.SENT, Event.ACCEPTED), State.OPEN)
+    patch.setitem(TRANSITIONS, (State.SENT, Event.ACCEPTED), State.OPEN)
 
 
 def lets_the_dead_rise(patch: Patch) -> None:
-    patch.setitem(orders.TRANSITIONS, (State.CLOSED, Event.ACCEPTED), State.NEW)
+    patch.setitem(TRANSITIONS, (State.CLOSED, Event.ACCEPTED), State.NEW)
 
 
 def believes_an_unknown_status(patch: Patch) -> None:
@@ -84,7 +82,20 @@ def believes_an_unknown_status(patch: Patch) -> None:
 
 
 def forgets_fills(patch: Patch) -> None:
-    patch.setattr(ledger.Ledger, "_remaining", lambda _self, order, _report: order.remaining)
+    patch.setattr(stocktaking.Stocktaking, "take_fill", lambda _self, _told, **_how: False)
+
+
+def counts_fills_twice(patch: Patch) -> None:
+    """A list tells of fills that a frame told of before."""
+    patch.setattr(holdings, "REMEMBERED", 0)
+
+
+def believes_no_list(patch: Patch) -> None:
+    patch.setattr(stocktaking.Stocktaking, "merge", lambda _self, _snapshot: None)
+
+
+def looks_at_no_mode(patch: Patch) -> None:
+    patch.setattr(guard.Guard, "mode_changed", lambda _self, _mode: None)
 
 
 def reads_another_field(patch: Patch) -> None:
@@ -104,28 +115,27 @@ def dies_of_an_unreadable_number(patch: Patch) -> None:
             raise ArithmeticError(text)
         return parse(text)
 
-    patch.setattr(ledger, "parse", fragile)
+    patch.setattr(reported, "parse", fragile)
 
 
 def writes_trailing_zeros(patch: Patch) -> None:
-    patch.setattr(rest, "render", lambda value: f"{value / 10**8:.8f}")
+    patch.setattr(orders, "render", lambda value: f"{value / 10**8:.8f}")
 
 
 def takes_another_window(patch: Patch) -> None:
-    create = rest.create_order
-    patch.setattr(rest, "create_order", lambda order, **more: create(order, **(more | {"recv_window": 6000})))
+    create = orders.create
+    patch.setattr(orders, "create", lambda order, **more: create(order, **(more | {"recv_window": 6000})))
 
 
 def reorders_a_body(patch: Patch) -> None:
-    encode = rest._json
-    patch.setattr(rest, "_json", lambda value: encode(dict(sorted(value.items()))))
+    patch.setattr(orders, "encode", lambda value: encode(dict(sorted(value.items()))))
 
 
 def cancels_by_our_id(patch: Patch) -> None:
     patch.setattr(
         errands,
         "cancel_request",
-        lambda order, cause: rest.cancel_by_client_id(order.client_id, market=order.market, cause=cause),
+        lambda order, cause: orders.cancel_by_client_id(order.client_id, market=order.market, cause=cause),
     )
 
 
@@ -178,14 +188,14 @@ def hashes_another_type(patch: Patch) -> None:
 
 def shifts_the_venues_clock(patch: Patch) -> None:
     def measured(self: VenueClock, *, server_time_ms: int, elapsed_ns: int) -> None:
-        self._offset_ns = server_time_ms * 1_000_000 - elapsed_ns * 3 - self._clock.monotonic_ns()
+        self._ahead_ns = server_time_ms * 1_000_000 - elapsed_ns * 3 - self.ours.monotonic_ns()
 
     patch.setattr(VenueClock, "measured", measured)
 
 
 def tells_less_of_an_order(patch: Patch) -> None:
-    terms = transcript._terms
-    patch.setattr(transcript, "_terms", lambda order: terms(order) | {"instruction": "GTC"})
+    told = recovered.told_terms
+    patch.setattr(recovered, "told_terms", lambda order: told(order) | {"instruction": "GTC"})
 
 
 def misses_who_ended_it(patch: Patch) -> None:
@@ -200,7 +210,7 @@ def misses_who_ended_it(patch: Patch) -> None:
 
 
 def does_not_stop(patch: Patch) -> None:
-    patch.setattr(manager.OrderManager, "_stop", lambda _self: None)
+    patch.setattr(manager.OrderManager, "_stop", lambda _self, _item: None)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +227,9 @@ def does_not_stop(patch: Patch) -> None:
         (rests_too_early, "plain", Kind.ORDER),
         (believes_an_unknown_status, "strange", Kind.ORDER),
         (forgets_fills, "fills", Kind.ORDER),
+        (counts_fills_twice, "fills", Kind.ORDER),
+        (believes_no_list, "reconnects", Kind.ORDER),
+        (looks_at_no_mode, "strange", Kind.EFFECT),
         (reads_another_field, "plain", Kind.ORDER),
         (dies_of_an_unreadable_number, "strange", None),
         (writes_trailing_zeros, "plain", Kind.INTENT),
@@ -241,7 +254,7 @@ def test_a_bug_makes_a_session_diverge(
 ) -> None:
     """And the first divergence is of the kind that the bug is about."""
     bug(monkeypatch)
-    report = repeat(recorded(name))
+    report = repeat(session_of(name))
     assert report.exit_code == 1
     if kind is None:
         assert "the bot breaks: ArithmeticError: some (test_replay_steps_bugs.py, line " in report.stopped

@@ -47,7 +47,7 @@ def test_another_price_is_told_of_each_order() -> None:
     assert len(report.divergences) == len(placed)
     first = recorded("plain").find(Kind.EFFECT, lambda data: data["do"] == "place")
     assert report.divergences[0].to_decision() == (
-        f"    1.400000 s  record {first.number}\n"
+        f"{first.ns / 1e9:>12.6f} s  record {first.number}\n"
         f"    then  place BUY 0.01 BTC-USD-PERP @ 83299.6 POST_ONLY as {first.data['client_id']}\n"
         f"    now   place BUY 0.01 BTC-USD-PERP @ 82449.6 POST_ONLY as {first.data['client_id']}"
     )
@@ -76,7 +76,7 @@ def test_a_size_that_no_market_takes_ends_it_with_words() -> None:
         None,
     ]
     intent = recorded("plain").find(Kind.INTENT)
-    assert report.stopped.startswith(f"record {intent.number} (intent), at 1.400000 s: ")
+    assert report.stopped.startswith(f"record {intent.number} (intent), at {intent.ns / 1e9:.6f} s: ")
     assert report.stopped in report.to_text()
 
 

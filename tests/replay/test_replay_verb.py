@@ -58,8 +58,9 @@ def test_a_divergence_is_shown(tampered: Path, capsys: pytest.CaptureFixture[str
     """Its record, what was expected and what came, and 1."""
     assert replay(tampered) == 1
     out = capsys.readouterr().out
-    number = recorded("plain").find(Kind.EFFECT, lambda data: data["do"] == "place").number
-    assert f"the first divergence: record {number}, at 1.400000 s, effect: other than recorded\n" in out
+    placed = recorded("plain").find(Kind.EFFECT, lambda data: data["do"] == "place")
+    where = f"record {placed.number}, at {placed.ns / 1e9:.6f} s"
+    assert f"the first divergence: {where}, effect: other than recorded\n" in out
     assert '    size: expected "0.02", came "0.01"\n' in out
 
 

@@ -30,3 +30,10 @@ class Readiness(Generic[T]):
     async def wait(self) -> T:
         await self._event.wait()
         return self.reported[0][1]
+
+
+class Longest(random.Random):
+    """Draws the upper end of every interval."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return max(a, b)

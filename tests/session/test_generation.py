@@ -36,21 +36,27 @@ from bot.core.errors import (
     leaves,
 )
 from bot.core.tape import HIDDEN, Kind
-from bot.link.clock import TrioClock
+from bot.link.clock import LOOK_EVERY, TrioClock, VenueClock
 from bot.link.http import HttpSettings
 from bot.link.websocket import StreamSettings
 from bot.paradex.answers import OrderReport
 from bot.session.capabilities import Session, Token, TokenKeeper, open_authed_rest
 from bot.session.generation import ESTABLISH_DEADLINE, Generations
-from bot.session.inbox import Item, OpenOrdersListed, OrderReported, SessionLost, SessionOpened
+from bot.session.inbox import Item, OrderReported, SessionLost, SessionOpened, Snapshot
+from bot.session.snapshot import Snapshots
 from bot.session.supervise import supervise
 from bot.simulation.pipe import Ending
 from bot.simulation.rehearsal import contexts
 
 BTC, ETH = "BTC-USD-PERP", "ETH-USD-PERP"
 OPEN = 3 * RTT
-READY = OPEN + 2 * RTT + 3 * RTT
-"""Open, then auth and one subscription, then the list of orders over a cold connection."""
+ESTABLISHED = OPEN + 3 * RTT
+"""Open, then auth, and the subscriptions to orders and fills of one market."""
+
+COLD_SNAPSHOT = (3 + 3 + 1 + 1) * RTT
+"""Four requests, the first two over connections that have to be opened."""
+
+READY = ESTABLISHED + COLD_SNAPSHOT
 
 
 def order(number: int, status: str = "OPEN") -> dict[str, Any]:
@@ -71,10 +77,22 @@ def reported(number: int, at: float, *, generation: int = 1) -> OrderReported:
     return OrderReported(generation, report(number), round(at * 1e9))
 
 
+def taken(requested_at: float, first: int = 1, open_orders: tuple[OrderReport, ...] = ()) -> Snapshot:
+    """A snapshot whose answers are numbered from ``first`` on."""
+    return Snapshot(
+        requested_ns=round(requested_at * 1e9),
+        open_orders=open_orders,
+        history=(),
+        fills=(),
+        positions=(),
+        exchanges=((first,), (first + 1,), (first + 2,), (first + 3,)),
+    )
+
+
 async def establish(venue: Conversation) -> None:
-    """Agree to auth and to one subscription."""
-    await venue.agree()
-    await venue.agree()
+    """Agree to auth and to both subscriptions of one market."""
+    for _ in range(3):
+        await venue.agree()
 
 
 async def live(venue: Conversation) -> None:
@@ -122,15 +140,18 @@ async def playing(
         clock = TrioClock(EPOCH_NS)
         tape = RecordingTape(clock)
         async with open_pool(s, HttpSettings(connections=2), tape=tape) as http:
+            authed = open_authed_rest(http, keeper)
             generations = Generations(
                 url=WS_URL,
                 tls=contexts()[1],
                 settings=settings or StreamSettings(),
                 markets=markets,
-                authed=open_authed_rest(http, keeper),
+                authed=authed,
+                snapshots=Snapshots(authed, clock, VenueClock(clock), since_ms=0),
                 inbox=inbox,
                 clock=clock,
                 tape=tape,
+                known=trio.lowlevel.checkpoint,
                 wanted_ns=clock.monotonic_ns(),
             )
             yield Play(
@@ -169,38 +190,43 @@ async def test_it_authenticates_subscribes_takes_stock_and_then_opens_the_sessio
         await venue.agree_for_ever()
 
     async with playing(agree, markets=(BTC, ETH)) as play, trio.open_nursery() as nursery:
-        play.rest.reaction = answer(b'{"results": [{"id": "7", "market": "BTC-USD-PERP", "status": "OPEN"}]}')
+        play.rest.by_path["/orders"] = answer(
+            b'{"results": [{"id": "7", "market": "BTC-USD-PERP", "status": "OPEN"}]}'
+        )
         nursery.start_soon(play.run)
         session = await play.readiness.wait()
         await trio.testing.wait_all_tasks_blocked()
-        ready = OPEN + 3 * RTT + 3 * RTT
+        established = OPEN + 5 * RTT
+        ready = established + COLD_SNAPSHOT
         asked = [
             (each.ns / 1e9, each.generation, each.data)
             for each in play.tape.records
-            if each.kind in {Kind.FRAME_OUT, Kind.REQUEST}
+            if each.kind is Kind.FRAME_OUT
         ]
+        channels = [f"orders.{BTC}", f"fills.{BTC}", f"orders.{ETH}", f"fills.{ETH}"]
         assert asked == [
             (OPEN, 1, f'{{"jsonrpc":"2.0","method":"auth","params":{{"bearer":"{HIDDEN}"}},"id":1}}'),
-            (
-                OPEN + RTT,
-                1,
-                f'{{"jsonrpc":"2.0","method":"subscribe","params":{{"channel":"orders.{BTC}"}},"id":2}}',
-            ),
-            (
-                OPEN + 2 * RTT,
-                1,
-                f'{{"jsonrpc":"2.0","method":"subscribe","params":{{"channel":"orders.{ETH}"}},"id":3}}',
-            ),
-            (
-                OPEN + 3 * RTT,
-                0,
-                {"x": 1, "of": 0, "lane": "housekeeping", "method": "GET", "path": "/orders"},
+            *(
+                (
+                    OPEN + number * RTT,
+                    1,
+                    f'{{"jsonrpc":"2.0","method":"subscribe","params":{{"channel":"{channel}"}},"id":{number + 1}}}',
+                )
+                for number, channel in enumerate(channels, 1)
             ),
         ]
+        requests = [each for each in play.tape.records if each.kind is Kind.REQUEST]
+        assert [each.data["path"].partition("?")[0] for each in requests] == [
+            "/orders",
+            "/orders-history",
+            "/fills",
+            "/positions",
+        ]
+        assert requests[0].ns == established * 1e9
         assert bearers == ["eyJtoken"]
         assert "eyJ" not in str(play.tape.records)
         assert play.items == [
-            (ready, OpenOrdersListed(round((OPEN + 3 * RTT) * 1e9), (report(7),), 1)),
+            (ready, taken(established, open_orders=(report(7),))),
             (ready, SessionOpened(session)),
         ]
         assert play.readiness.reported == [(ready, session)]
@@ -219,6 +245,7 @@ async def test_reports_count_from_the_first_on_and_keep_their_order() -> None:
         await venue.agree()
         await venue.say(update(2))
         await venue.agree()
+        await venue.agree()
         await venue.say(update(3))
         await trio.sleep(2 * RTT)
         await venue.say(update(4))
@@ -230,11 +257,11 @@ async def test_reports_count_from_the_first_on_and_keep_their_order() -> None:
         nursery.start_soon(play.run)
         session = await play.readiness.wait()
         await trio.sleep(90)
-        times = [OPEN, OPEN + RTT, OPEN + 2 * RTT, OPEN + 4 * RTT]
-        later = OPEN + 4 * RTT + 60
+        times = [OPEN, OPEN + RTT, OPEN + 3 * RTT, OPEN + 5 * RTT]
+        later = OPEN + 5 * RTT + 60
         assert play.items == [
             *((at, reported(number, at)) for number, at in enumerate(times, 1)),
-            (READY, OpenOrdersListed(round((OPEN + 2 * RTT) * 1e9), (), 1)),
+            (READY, taken(ESTABLISHED)),
             (READY, SessionOpened(session)),
             (later, reported(5, later)),
         ]
@@ -249,6 +276,7 @@ async def test_a_supervised_stream_goes_on_with_the_next_generation() -> None:
     async def once(venue: Conversation) -> None:
         bearers.append((await venue.agree())["params"]["bearer"])
         await venue.agree()
+        await venue.agree()
         await venue.say(update(1))
         await trio.sleep(60)
         await venue.say(update(2))
@@ -260,7 +288,7 @@ async def test_a_supervised_stream_goes_on_with_the_next_generation() -> None:
         await trio.sleep(100)
         lost_at, _ = next((at, item) for at, item in play.items if item == SessionLost(1))
         opened_at, opened = next((at, item) for at, item in play.items[4:] if isinstance(item, SessionOpened))
-        assert opened_at == lost_at + 0.5 + OPEN + 2 * RTT + 3 * RTT
+        assert opened_at == lost_at + 0.5 + READY
         assert (opened.session.generation, opened.session is first, first.is_alive) == (2, False, False)
         tags = [item.generation for _, item in play.items if isinstance(item, OrderReported)]
         assert tags == [1, 1, 2]
@@ -386,7 +414,7 @@ async def test_without_a_list_of_orders_there_is_no_session(
     async with playing(live) as play:
         play.rest.reaction = reaction
         await death(play, kind)
-        assert trio.current_time() == OPEN + 2 * RTT + after
+        assert trio.current_time() == ESTABLISHED + after
         assert (play.items, play.readiness.reported, play.generations.count) == ([], [], 0)
 
 
@@ -407,10 +435,10 @@ def assert_lost(play: Play) -> None:
     [(_, session)] = play.readiness.reported
     with pytest.raises(SessionGoneError):
         session.check()
-    assert play.kinds == [OpenOrdersListed, SessionOpened, SessionLost]
+    assert play.kinds == [Snapshot, SessionOpened, SessionLost]
     assert play.items[-1] == (trio.current_time(), SessionLost(1))
     assert play.generations.wanted_ns == round(trio.current_time() * 1e9)
-    assert open_connections(play.s) == 1  # that of HTTP outlives it
+    assert open_connections(play.s) == 2  # those of HTTP outlive it
 
 
 @pytest.mark.parametrize(
@@ -431,7 +459,7 @@ async def test_the_session_dies_when_the_venue_closes_it(code: int, reason: str)
         assert (closed.code, closed.reason) == (code, reason)
         await trio.testing.wait_all_tasks_blocked()
         assert_lost(play)
-        assert trio.current_time() == OPEN + 1.5 * RTT + 20 + DELAY
+        assert trio.current_time() == ESTABLISHED - RTT / 2 + 20 + DELAY
 
 
 @pytest.mark.parametrize("ending", Ending)
@@ -465,6 +493,66 @@ async def test_a_dead_link_is_noticed_by_the_pong_that_does_not_come(direction: 
         assert trio.current_time() == OPEN + 7 + 2
         await trio.testing.wait_all_tasks_blocked()
         assert_lost(play)
+
+
+class SetWall(TrioClock):
+    """A machine whose wall clock jumps: it slept, or somebody set it."""
+
+    jumped_ns = 0
+
+    def wall_ns(self) -> int:
+        return super().wall_ns() + self.jumped_ns
+
+
+@pytest.mark.parametrize("jump_s", [5.1, -5.1, 8 * 3600])
+@virtually
+async def test_a_clock_that_jumps_ends_it(jump_s: float) -> None:
+    """Forward or back: nobody knows for how long nothing was heard. The next generation lives with the new time."""
+    async with playing(live) as play, trio.open_nursery() as nursery:
+        clock = play.generations.clock = SetWall(EPOCH_NS)
+
+        async def jump() -> None:
+            await trio.sleep(READY + 30)
+            clock.jumped_ns += round(jump_s * 1e9)
+
+        nursery.start_soon(jump)
+        closed = await death(play, StreamClosedError)
+        assert f"our clock jumped by {jump_s:+.1f} s" in str(closed)
+        assert READY + 30 <= trio.current_time() <= READY + 30 + LOOK_EVERY
+        await trio.testing.wait_all_tasks_blocked()
+        assert play.kinds == [Snapshot, SessionOpened, SessionLost]
+        nursery.start_soon(play.run)
+        await trio.sleep(60)
+        assert play.kinds.count(SessionLost) == 1
+        nursery.cancel_scope.cancel()
+
+
+@virtually
+async def test_a_clock_that_drifts_ends_nothing() -> None:
+    """However far it comes with time: that is no jump."""
+    async with playing(live) as play, trio.open_nursery() as nursery:
+        clock = play.generations.clock = SetWall(EPOCH_NS)
+        nursery.start_soon(play.run)
+        for _ in range(12):
+            await trio.sleep(LOOK_EVERY)
+            clock.jumped_ns += 4 * 10**9
+        assert play.kinds == [Snapshot, SessionOpened]
+        nursery.cancel_scope.cancel()
+
+
+@virtually
+async def test_what_has_to_be_known_comes_before_the_session() -> None:
+    """It may take its time; the snapshot is taken after that."""
+
+    async def known() -> None:
+        await trio.sleep_until(30)
+
+    async with playing(live) as play, trio.open_nursery() as nursery:
+        play.generations.known = known
+        nursery.start_soon(play.run)
+        await play.readiness.wait()
+        assert play.items[0] == (30 + COLD_SNAPSHOT, taken(30))
+        nursery.cancel_scope.cancel()
 
 
 @virtually
@@ -525,7 +613,7 @@ async def test_ten_unreadable_frames_in_a_minute_end_it(pause: float) -> None:
     async with playing(babble(pause, 40)) as play:
         closed = await death(play, StreamClosedError)
         assert "10 unreadable frames in a minute" in str(closed)
-        babbling = OPEN + 1.5 * RTT + 10
+        babbling = ESTABLISHED - RTT / 2 + 10
         assert trio.current_time() == babbling + 9 * pause + DELAY
         assert play.generations.count == 1
 
@@ -569,7 +657,7 @@ async def test_closing_says_1000_and_ends_it_without_an_error() -> None:
         assert play.sockets.closes == [(1000, None)]
 
 
-@pytest.mark.parametrize("replies", [0, 1, 2])
+@pytest.mark.parametrize("replies", [0, 1, 2, 3])
 @virtually
 async def test_closing_does_not_wait_for_readiness(replies: int) -> None:
     """A generation on its way, be it to its first reply or to the list of orders, leaves with nothing to report."""
@@ -583,7 +671,7 @@ async def test_closing_does_not_wait_for_readiness(replies: int) -> None:
         play.rest.reaction = silence
         async with trio.open_nursery() as nursery:
             nursery.start_soon(play.run)
-            await trio.sleep(OPEN + 3 * RTT)
+            await trio.sleep(ESTABLISHED + RTT)
             play.generations.closing.set()
             closing = trio.current_time()
         assert trio.current_time() == closing + RTT
@@ -601,10 +689,10 @@ async def test_a_cancelled_generation_leaves_nothing() -> None:
         await trio.testing.wait_all_tasks_blocked()
         assert play.items[-1] == (READY + 10, SessionLost(1))
         assert not play.readiness.reported[0][1].is_alive
-        assert open_connections(play.s) == 1
+        assert open_connections(play.s) == 2
 
 
-@pytest.mark.parametrize("kind", [OpenOrdersListed, SessionOpened, OrderReported, SessionLost])
+@pytest.mark.parametrize("kind", [Snapshot, SessionOpened, OrderReported, SessionLost])
 @virtually
 async def test_a_step_that_breaks_is_not_taken_for_a_failed_connection(kind: type[Item]) -> None:
     """What ends the program is not tried again, whatever it looks like and whichever step it was."""

@@ -13,12 +13,12 @@ import trio
 from session_stage import NoJitter
 
 from bot.core.errors import FatalError, NotSentError, RefusedError, UnknownOutcomeError
-from bot.link.clock import TrioClock, VenueClock
+from bot.link.clock import LOOK_EVERY, TrioClock, VenueClock
 from bot.link.http import Answer, Http, HttpSettings, open_http
 from bot.link.pool import Lane
-from bot.paradex import rest
+from bot.paradex import orders, rest
 from bot.paradex.answers import MarketInfo, MarketsAnswer, SystemTime
-from bot.session.login import LoggedIn, Login, measure, read_markets
+from bot.session.login import MEASURE_EVERY, LoggedIn, Login, measure, read_markets
 from bot.settings import Settings
 from bot.simulation.rehearsal import EPOCH_NS, Rehearsal, rehearse
 
@@ -71,6 +71,7 @@ def login_of(r: Rehearsal, http: Http, **changes: Any) -> Login:
         "clock": VenueClock(around.clock),
         "rng": NoJitter(),
         "redactor": around.redactor,
+        "alarm": pytest.fail,
     }
     return Login(**{**given, **changes})
 
@@ -126,7 +127,7 @@ async def test_a_first_login_asks_for_everything_once_and_in_order(r: Rehearsal)
         assert (counters.connections_opened, counters.requests, counters.reused) == (4, 10, 6)
         token = stage.logged_in.authed.token
         assert (token.lifetime, token.expires_at) == (LIFETIME, READY + LIFETIME)
-        assert (await stage.logged_in.authed.call(rest.open_orders())).value.results == []
+        assert (await stage.logged_in.authed.call(orders.list_open())).value.results == []
         assert stage.logged_in.markets[BTC].symbol == BTC
 
 
@@ -210,13 +211,19 @@ def test_markets_are_read_by_symbol() -> None:
 
 @pytest.mark.parametrize("ahead_s", [3, -3, -120])
 def test_the_venues_time_is_measured(ahead_s: int) -> None:
-    """By a request that needs no handshake, exactly; the login is signed in it: 120 s ahead would be refused."""
+    """By a request that needs no handshake, exactly; the login is signed in it: 120 s ahead would be refused.
+
+    A person is told that our own clock is wrong, once, however often it is measured again.
+    """
 
     async def play(r: Rehearsal) -> None:
         ours = TrioClock(EPOCH_NS - ahead_s * 10**9)
         r.surroundings = attrs.evolve(r.surroundings, clock=ours)
-        async with logged_in(r, clock=VenueClock(ours)) as stage:
+        alarms: list[str] = []
+        async with logged_in(r, clock=VenueClock(ours), alarm=alarms.append) as stage:
             assert stage.clock.now_ms() == TrioClock(EPOCH_NS).wall_ns() // 10**6
+            await trio.sleep(100)
+            assert alarms == [f"our clock is wrong: the venue's is {ahead_s:+.3f} s from it"]
 
     rehearse(play, delay=DELAY)
 
@@ -250,6 +257,47 @@ def test_a_handshake_measures_nothing(server_time: str | int, offset_ms: int, *,
         assert clock.now_ms() == EPOCH_NS // 10**6 + 400 + offset_ms
 
     rehearse(play)
+
+
+@rehearsed
+async def test_after_a_nap_connections_and_the_venues_clock_are_new(r: Rehearsal) -> None:
+    """Both are doubted at the next look, and no order leaves until the clock is measured again."""
+    ours = r.surroundings.clock
+    assert isinstance(ours, TrioClock)
+    async with logged_in(r) as stage:
+        await trio.sleep_until(100)
+        stage.clock.check(5000)
+        opened = stage.http.counters.connections_opened
+        before_ms = stage.clock.now_ms()
+        ours._epoch_ns += 3600 * 10**9  # of the venue, too: its clock is the same
+        assert stage.clock.now_ms() == before_ms
+        with pytest.raises(NotSentError, match="differ by -3600"):
+            stage.clock.check(5000)
+        await trio.sleep(LOOK_EVERY)
+        with pytest.raises(NotSentError, match="has to be measured first"):
+            stage.clock.check(5000)
+        assert stage.http.counters.connections_opened == opened
+        # Four connections are opened one after the other, and the first of them then measures.
+        await trio.sleep(4 * 3 * RTT + RTT)
+        await trio.testing.wait_all_tasks_blocked()
+        assert stage.http.counters.connections_opened == opened + 4
+        assert stage.clock.now_ms() == ours.wall_ns() // 10**6
+        stage.clock.check(5000)
+
+
+@rehearsed
+async def test_the_venues_clock_is_measured_every_minute_however_busy_the_connections_are(
+    r: Rehearsal,
+) -> None:
+    """None of them needs to be touched, but clocks drift apart."""
+    async with logged_in(r) as stage:
+        ages = []
+        for _ in range(300):
+            await stage.logged_in.authed.call(orders.list_open())
+            await trio.sleep(1 - RTT)
+            ages.append(stage.clock.age())
+    assert MEASURE_EVERY - 2 < max(ages) <= MEASURE_EVERY + 2 * RTT
+    assert len(asked(r, "GET system")) <= 6 + 300 // MEASURE_EVERY
 
 
 def test_a_time_that_is_none_is_an_answer_that_tells_nothing() -> None:
@@ -288,12 +336,11 @@ async def test_a_refused_renewal_is_tried_again_while_the_old_token_lives(r: Reh
         r.exchange.refuse_auth(3)
         await trio.sleep_until(READY + 182)
         async with stage.logged_in.authed.reserve_order_lane() as lane:
-            await lane.send(rest.open_orders())
+            await lane.send(orders.list_open())
         await trio.sleep_until(READY + 200)
         assert stage.logged_in.authed.token.expires_at > READY + LIFETIME
     renewals = asked(r, "POST auth")[2:]
-    # Each over a connection that has to be opened again.
-    assert [at - READY for at in renewals] == [180, 180.5 + 3 * RTT, 181.5 + 6 * RTT, 183.5 + 9 * RTT]
+    assert [at - READY for at in renewals] == [180, 180.5 + RTT, 181.5 + 2 * RTT, 183.5 + 3 * RTT]
 
 
 @rehearsed
@@ -303,18 +350,18 @@ async def test_an_expired_token_sends_nothing_until_it_is_renewed(r: Rehearsal) 
         authed = stage.logged_in.authed
         r.exchange.refuse_auth(1_000_000)
         await trio.sleep_until(READY + LIFETIME - 2 * RTT)
-        await authed.call(rest.open_orders())
+        await authed.call(orders.list_open())
         await trio.sleep_until(READY + LIFETIME)
         before = stage.http.counters.requests
         with pytest.raises(NotSentError, match="token has expired"):
-            await authed.call(rest.open_orders())
+            await authed.call(orders.list_open())
         async with authed.reserve_order_lane() as lane:
             with pytest.raises(NotSentError, match="token has expired"):
-                await lane.send(rest.cancel_order("1"))
+                await lane.send(orders.cancel("1"))
         assert (stage.http.counters.requests, trio.current_time()) == (before, READY + LIFETIME)
         r.exchange.refuse_auth(0)
         await trio.sleep(31)
-        await authed.call(rest.open_orders())
+        await authed.call(orders.list_open())
 
 
 @rehearsed
@@ -325,12 +372,12 @@ async def test_a_refused_token_is_renewed_at_once(r: Rehearsal) -> None:
         await trio.sleep(10)
         r.exchange.expire_tokens()
         with pytest.raises(RefusedError) as caught:
-            await authed.call(rest.open_orders())
+            await authed.call(orders.list_open())
         assert caught.value.status == 401
         refused = trio.current_time()
         await trio.sleep(RTT)
         await trio.testing.wait_all_tasks_blocked()
-        await authed.call(rest.open_orders())
+        await authed.call(orders.list_open())
         await trio.sleep(60)
     assert asked(r, "POST auth")[2:] == [refused]
     assert len(asked(r, "GET orders")) == 2
@@ -342,7 +389,7 @@ async def test_other_refusals_leave_the_token_alone(r: Rehearsal) -> None:
     async with logged_in(r) as stage:
         async with stage.logged_in.authed.reserve_order_lane() as lane:
             with pytest.raises(RefusedError, match="ORDER_ID_NOT_FOUND"):
-                await lane.send(rest.cancel_order("1"))
+                await lane.send(orders.cancel("1"))
         await trio.sleep(60)
     assert len(asked(r, "POST auth")) == 2
 
@@ -388,7 +435,7 @@ def test_an_hour_of_silence_leaves_every_connection_warm() -> None:
                 per_connection - 4
             )  # a touch takes a round trip, and those add up
             async with stage.logged_in.authed.reserve_order_lane() as lane:
-                assert (await lane.send(rest.open_orders())).reused
+                assert (await lane.send(orders.list_open())).reused
         kinds = Counter(call for _, call in calls(r)[10:])
         assert kinds["POST auth"] == 19
 
@@ -404,7 +451,7 @@ async def test_connections_that_the_network_cuts_are_opened_again(r: Rehearsal) 
         await trio.sleep(40)
         counters = stage.http.counters
         assert (counters.connections_opened, counters.requests) == (8, 10 + 4)
-        assert (await stage.logged_in.authed.call(rest.open_orders())).reused
+        assert (await stage.logged_in.authed.call(orders.list_open())).reused
 
 
 @rehearsed

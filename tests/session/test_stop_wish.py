@@ -85,3 +85,18 @@ async def test_no_new_order_leaves_once_the_bot_is_stopping() -> None:
     await stop.wait_asked()
     with pytest.raises(NotSentError, match="stopping: SIGTERM"):
         stop.refuse_new_orders()
+
+
+@virtually
+async def test_no_new_order_leaves_once_the_kill_switch_is_pulled() -> None:
+    """Though the bot does not stop. The first reason stays, and the stop's comes before it."""
+    stop = Stop()
+    stop.kill_switch.pull("SIGUSR1")
+    stop.kill_switch.pull("a limit")
+    await stop.kill_switch.wait_pulled()
+    assert not stop.is_asked
+    with pytest.raises(NotSentError, match=r"the kill switch is pulled: SIGUSR1$"):
+        stop.refuse_new_orders()
+    stop.ask("SIGTERM")
+    with pytest.raises(NotSentError, match="stopping: SIGTERM"):
+        stop.refuse_new_orders()

@@ -3,16 +3,15 @@
 import json
 import math
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
-from typing import Any, TypeVar
+from contextlib import ExitStack
+from typing import Any
 
 import attrs
 import pytest
 import trio
 import trio.testing
-from scripted_venue import RecordingTape
-from trading_stage import RECV_WINDOW_MS, SYMBOL, HandClock, make_order, report
+from executor_stage import FAILURES, SIGNER, Stage, agreeable, answering, open_rest, open_stage, session
+from trading_stage import SYMBOL, make_order, report
 
 from bot.core.errors import (
     NotSentError,
@@ -20,167 +19,25 @@ from bot.core.errors import (
     RequestError,
     SessionGoneError,
     UnknownOutcomeError,
+    failure_of,
+    or_failure,
     retold,
 )
 from bot.core.order import Order, State
 from bot.core.tape import HIDDEN, Kind
 from bot.link.clock import TrioClock, VenueClock
-from bot.link.http import Answer, Http, HttpConnection, Permit, Reservation
-from bot.link.pool import Lane
-from bot.link.signer import Signer, UnsignableError, open_signer
-from bot.paradex.answers import Bbo, EmptyAnswer, OrderPage, OrderReport, OrdersAnswer
-from bot.paradex.rest import Request
+from bot.link.signer import UnsignableError
+from bot.paradex.answers import Bbo, CancelsAnswer, EmptyAnswer, OrderPage, OrderReport, OrdersAnswer
+from bot.paradex.request import Request
 from bot.paradex.snip12 import OrderTerms
-from bot.session.capabilities import AuthedRest, Session, Token, TokenKeeper, open_authed_rest, open_session
-from bot.session.inbox import Item, OpenOrdersListed
-from bot.session.stop import Stop
+from bot.session.capabilities import Session, open_session
+from bot.session.inbox import Item, Snapshot
+from bot.session.snapshot import Snapshots
 from bot.trading import effects as fx
 from bot.trading.effects import Effect
-from bot.trading.executor import CANCEL_DEADLINE, Executor, OrdersSettings, failure_of, or_failure
-from bot.trading.leftovers import cancel_leftovers
+from bot.trading.executor import CANCEL_DEADLINE
+from bot.trading.leftovers import TOGETHER_S, cancel_leftovers
 from bot.trading.reconcile import INTERVAL, reconcile
-from bot.trading.transcript import of_item
-
-T = TypeVar("T")
-
-FAILURES: list[RequestError] = [
-    NotSentError("no connection"),
-    RefusedError(400, "CODE", "no"),
-    UnknownOutcomeError("ReadError"),
-]
-
-Venue = Callable[[Request[Any]], Awaitable[object]]
-
-
-@attrs.define
-class FakeHttp(Http):
-    """A pool with one turn for orders, whose venue is a function."""
-
-    venue: Venue
-    sent: list[tuple[float, str, str]] = attrs.field(factory=list)
-    requests: list[Request[Any]] = attrs.field(factory=list)
-    opening: float = 0.0
-    """How long it takes to open a connection, which is done for each request then."""
-
-    turn: trio.Semaphore = attrs.field(factory=lambda: trio.Semaphore(1))
-
-    @asynccontextmanager
-    async def reserve(self, lane: Lane) -> AsyncIterator[Reservation]:
-        held = Reservation(self, None, lane)  # type: ignore[arg-type]
-        if lane is Lane.HOUSEKEEPING:
-            yield held
-            return
-        async with self.turn:
-            yield held
-
-    async def send(
-        self, connection: HttpConnection, lane: Lane, request: Request[T], permit: Permit
-    ) -> Answer[T]:
-        del connection, lane
-        if self.opening:
-            await trio.sleep(self.opening)
-        permit()
-        self.sent.append((trio.current_time(), request.method, request.path))
-        self.requests.append(request)
-        value = await self.venue(request)
-        assert isinstance(value, request.answer)
-        return Answer(value=value, reused=True, elapsed_ns=50, exchange=len(self.sent))
-
-
-def answering(value: object) -> Venue:
-    async def venue(_request: Request[Any]) -> object:
-        await trio.lowlevel.checkpoint()
-        if isinstance(value, Exception):
-            raise value
-        return value
-
-    return venue
-
-
-async def agreeable(request: Request[Any]) -> object:
-    """A venue that takes everything, and then has nothing of it."""
-    await trio.lowlevel.checkpoint()
-    answers = [
-        report("NEW"),
-        EmptyAnswer(),
-        OrdersAnswer(results=[]),
-        OrderPage(results=[]),
-        Bbo(market=SYMBOL),
-    ]
-    return next(answer for answer in answers if isinstance(answer, request.answer))
-
-
-def open_rest(venue: Venue, *, expires_at: float = math.inf) -> tuple[AuthedRest, FakeHttp]:
-    http = FakeHttp(venue)
-    return open_authed_rest(http, TokenKeeper(Token("token", expires_at, 300))), http
-
-
-SIGNER = open_signer(
-    private_key="0x1234567890abcdef1234567890abcdef", chain_id="PRIVATE_SN_POTC_SEPOLIA", account="0xabc"
-)
-
-
-@attrs.define
-class Stage:
-    """An executor, and what it reports."""
-
-    executor: Executor
-    items: list[tuple[float, Item]]
-    """And when."""
-
-    http: FakeHttp
-    stop: Stop
-    clock: HandClock
-    tape: RecordingTape
-    alarms: list[str]
-
-    async def result(self, effect: Effect, cause: int = 17) -> list[Item]:
-        """Everything that is reported of ``effect``, once nothing more moves."""
-        self.executor.carry_out(effect, cause)
-        await trio.testing.wait_all_tasks_blocked()
-        return self.reported()
-
-    def reported(self) -> list[Item]:
-        items = [item for _, item in self.items]
-        self.items.clear()
-        return items
-
-
-@asynccontextmanager
-async def open_stage(
-    venue: Venue, *, signer: Signer = SIGNER, expires_at: float = math.inf
-) -> AsyncIterator[Stage]:
-    authed, http = open_rest(venue, expires_at=expires_at)
-    items, alarms = list[tuple[float, Item]](), list[str]()
-    clock, stop = HandClock(), Stop()
-    tape = RecordingTape(clock)
-
-    def inbox(item: Item) -> None:
-        line = of_item(item)
-        tape.write(line.kind, line.data, generation=line.generation)
-        items.append((trio.current_time(), item))
-
-    async with trio.open_nursery() as nursery:
-        executor = Executor(
-            nursery=nursery,
-            inbox=inbox,
-            tape=tape,
-            alarm=alarms.append,
-            authed=authed,
-            signer=signer,
-            settings=OrdersSettings(recv_window=RECV_WINDOW_MS),
-            clock=clock,
-            venue_clock=VenueClock(clock, offset_ns=7_000_000),
-            stop=stop,
-        )
-        yield Stage(executor, items, http, stop, clock, tape, alarms)
-        nursery.cancel_scope.cancel()
-
-
-def session() -> Session:
-    """A session that stays."""
-    return Session._mint(1)
-
 
 # Orders.
 
@@ -550,27 +407,44 @@ async def _value(value: object) -> object:
 async def test_the_reconciler_asks_from_time_to_time(autojump_clock: trio.testing.MockClock) -> None:
     """Every 30 to 60 s, drawn anew; a failure of any of the three kinds only costs that one turn."""
     del autojump_clock
-    answers: list[object] = [OrdersAnswer(results=[OPEN]), *FAILURES, OrdersAnswer(results=[])]
+    turns: list[Exception | None] = [None, *FAILURES, None]
+    asked: list[float] = []
 
-    async def venue(_request: Request[Any]) -> object:
-        return await answering(answers[len(http.sent) - 1])(_request)
+    async def venue(request: Request[Any]) -> object:
+        if request.path == "/orders":
+            asked.append(trio.current_time())
+            failure = turns[len(asked) - 1]
+            if failure is not None:
+                raise failure
+        return await agreeable(request)
 
-    authed, http = open_rest(venue)
+    authed, _ = open_rest(venue)
     rng, at, times = random.Random(5), 0.0, []
-    for _ in answers:
+    for _ in turns:
         at += rng.uniform(*INTERVAL)
         times.append(at)
     items: list[Item] = []
+    snapshots = Snapshots(authed, TrioClock(0), VenueClock(TrioClock(0)), 0)
     with trio.move_on_after(times[-1] + 1):
-        await reconcile(authed, items.append, TrioClock(0), random.Random(5))
-    assert [at for at, _, _ in http.sent] == pytest.approx(times)
-    assert {path for _, _, path in http.sent} == {"/orders"}
-    first, *_, last = http.sent
-    assert items == [
-        OpenOrdersListed(round(first[0] * 1e9), (OPEN,), 1),
-        OpenOrdersListed(round(last[0] * 1e9), (), len(answers)),
-    ]
+        await reconcile(snapshots, items.append, random.Random(5))
+    assert asked == pytest.approx(times)
+    taken = [item.requested_ns for item in items if isinstance(item, Snapshot)]
+    assert taken == [round(times[0] * 1e9), round(times[-1] * 1e9)]
     assert INTERVAL == (30, 60)
+
+
+async def test_the_reconciler_asks_at_once_if_somebody_wants_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The executor does, when a step decided so; the next turn comes as long after that as after any other."""
+    del autojump_clock
+    async with open_stage(agreeable) as stage:
+        snapshots = stage.executor.snapshots
+        stage.executor.nursery.start_soon(reconcile, snapshots, stage.executor.inbox, random.Random(5))
+        await trio.sleep(3)
+        stage.executor.carry_out(fx.TakeSnapshot(), 1)
+        await trio.sleep(29)
+    assert [(at, type(item)) for at, item in stage.items] == [(3.0, Snapshot)]
 
 
 # The last resort.
@@ -584,6 +458,7 @@ class LastVenue:
     deaf: dict[str, list[RequestError]] = attrs.field(factory=dict)
     """By client id: the failures with which the next cancels of it end."""
 
+    is_deaf_to_batches: bool = False
     failing_looks: int = 0
     arriving: dict[str, float] = attrs.field(factory=dict)
     """By client id: when it begins to rest, in trio time."""
@@ -597,10 +472,19 @@ class LastVenue:
                 del self.arriving[client_id]
                 self.resting.add(client_id)
         client_id = request.path.split("client_id")[-1].strip("=/").partition("?")[0].partition("&")[0]
+        if request.path == "/orders/batch":
+            if self.is_deaf_to_batches:
+                raise UnknownOutcomeError("ReadError")
+            named = json.loads(request.body or b"")["client_order_ids"]
+            self.closed |= self.resting.intersection(named)
+            self.resting -= self.closed
+            return CancelsAnswer(results=[])
         if request.method == "GET":
             if self.failing_looks:
                 self.failing_looks -= 1
                 raise UnknownOutcomeError("no history")
+            if request.path == "/orders-history?page_size=1000":
+                return OrderPage(results=[report("CLOSED", each) for each in sorted(self.closed)])
             return OrderPage(results=[report("CLOSED", client_id)] if client_id in self.closed else [])
         if self.deaf.get(client_id):
             raise self.deaf[client_id].pop(0)
@@ -654,6 +538,45 @@ async def test_leftovers_that_nobody_knows_stay(autojump_clock: trio.testing.Moc
     with trio.move_on_after(2):
         await cancel_leftovers(authed, left)
     assert left == leftovers("run-1")
+
+
+@pytest.mark.parametrize(
+    ("venue", "requests"),
+    [
+        (LastVenue({f"run-{n}" for n in range(12)}), 3),
+        (LastVenue({f"run-{n}" for n in range(12)}, is_deaf_to_batches=True), 2 + 1 + 24),
+        (LastVenue({f"run-{n}" for n in range(12)}, failing_looks=1), 2 + 1 + 24),
+        (LastVenue({f"run-{n}" for n in range(11)}, arriving={"run-11": 0.5}), 2 + 1 + 8),
+    ],
+    ids=["well", "deaf to batches", "no history at first", "one arrives later"],
+)
+async def test_many_leftovers_are_cancelled_together(
+    venue: LastVenue, requests: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Two requests for twelve, and a look; what that leaves is seen to order by order."""
+    del autojump_clock
+    authed, http = open_rest(venue)
+    left = leftovers(*(f"run-{n}" for n in range(12)))
+    await cancel_leftovers(authed, left)
+    assert (left, venue.resting, len(venue.closed)) == ([], set(), 12)
+    assert len(http.sent) == requests
+
+
+async def test_many_leftovers_do_not_wait_for_one_answer(autojump_clock: trio.testing.MockClock) -> None:
+    """A batch that is never answered costs a part of the time, not all of it."""
+    del autojump_clock
+    resting = LastVenue({f"run-{n}" for n in range(12)})
+
+    async def venue(request: Request[Any]) -> object:
+        if request.path == "/orders/batch":
+            await trio.sleep_forever()
+        return await resting(request)
+
+    authed, _ = open_rest(venue)
+    left = leftovers(*(f"run-{n}" for n in range(12)))
+    await cancel_leftovers(authed, left)
+    assert (left, resting.resting) == ([], set())
+    assert trio.current_time() == TOGETHER_S
 
 
 async def test_one_that_resists_shields_no_other(autojump_clock: trio.testing.MockClock) -> None:

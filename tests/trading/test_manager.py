@@ -51,7 +51,8 @@ from bot.trading.effects import (
     TimerFired,
 )
 from bot.trading.ledger import OrderCounts
-from bot.trading.manager import CANCEL_AGAIN_S, CLOCK_MARGIN_NS, LOOK_AGAIN_S
+from bot.trading.manager import CLOCK_MARGIN_NS
+from bot.trading.pursuit import CANCEL_AGAIN_S, LOOK_AGAIN_S
 from bot.trading.strategy import (
     Event,
     OrderChanged,
@@ -241,13 +242,10 @@ def test_refused() -> None:
     assert desk.manager.ledger.counts == OrderCounts(placed=1, rejected=1)
 
 
-@pytest.mark.parametrize(
-    "outcome", [LOST, RefusedError(400, "DUPLICATED_CLIENT_ID", "exists")], ids=["lost", "duplicate"]
-)
-def test_unknown(outcome: RequestError) -> None:
-    """A look-up and nothing else; a duplicate too, for what was refused is a copy of what arrived."""
+def test_unknown() -> None:
+    """A look-up and nothing else."""
     desk = sent_desk()
-    assert desk.step(ended(outcome)) == [LookUpOrder(desk.order())]
+    assert desk.step(ended(LOST)) == [LookUpOrder(desk.order())]
     assert desk.state() is State.UNKNOWN
     assert desk.manager.ledger.counts == OrderCounts(placed=1)
 
@@ -544,7 +542,7 @@ def test_what_a_strategy_hears() -> None:
         (State.SENT, SIZE),
         (State.NEW, SIZE),
         (State.OPEN, SIZE),
-        (State.OPEN, parse("0.004")),
+        (State.PARTLY_FILLED, parse("0.004")),
     ]
     assert desk.moves == changes
     assert [event for event in strategy.events if not isinstance(event, OrderChanged)] == [

@@ -80,7 +80,7 @@ def quote(bid: str | None) -> Quote:
 
 
 def changed(state: State, client_id: str = "run-1", *, remaining: int = SIZE) -> OrderChanged:
-    return OrderChanged(attrs.evolve(make_order(client_id, state=state), remaining=remaining))
+    return OrderChanged(attrs.evolve(make_order(client_id, state=state), filled=SIZE - remaining))
 
 
 QUOTE, PAUSE = ("quote", SYMBOL), ("timer", 1.5)

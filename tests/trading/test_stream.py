@@ -18,6 +18,7 @@ from bot.trading.effects import (
     GiveUp,
     LookUpOrder,
     OrderMoved,
+    PullKillSwitch,
     RaiseAlarm,
     StopAsked,
 )
@@ -64,6 +65,7 @@ def open_stage(decides: Callable[[], list[Effect]] = list) -> Stage:
         manager,
         tape,
         alarm=lambda text: done.append(("alarm", text, len(tape.records))),
+        pull_kill_switch=lambda reason: done.append(("kill switch", reason, len(tape.records))),
         give_up=lambda reason: done.append(("give up", reason, len(tape.records))),
     )
     stream.carry_out = lambda effect, number: done.append((effect, number, len(tape.records)))
@@ -133,6 +135,13 @@ def test_who_gives_up_is_heard() -> None:
     stage.stream(StopAsked("SIGINT"))
     assert stage.tape.told(Kind.EFFECT)[0] == ("effect", {"do": "give up", "reason": "no size fits"})
     assert stage.done == [("give up", "no size fits", 2), (CancelOrder(ORDER), 3, 3)]
+
+
+def test_the_kill_switch_is_pulled_before_anything_else_is_begun() -> None:
+    """What was decided after it is carried out: cancels, of what else would have to be stopped."""
+    stage = open_stage(lambda: [PullKillSwitch("too many orders"), CancelOrder(ORDER)])
+    stage.stream(StopAsked("SIGINT"))
+    assert stage.done == [("kill switch", "too many orders", 2), (CancelOrder(ORDER), 3, 3)]
 
 
 def test_after_a_step_that_raises_there_is_no_other() -> None:

@@ -1,6 +1,6 @@
 """The capability to trade: handed over, passed on, taken back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -10,7 +10,7 @@ from trading_stage import MARKET, PRICE, SIZE, SYMBOL, make_order
 from bot.core.errors import RevokedError
 from bot.core.market import Market
 from bot.core.order import Instruction, Order, OrderType, Side
-from bot.trading.trader import Trader, open_trader
+from bot.trading.trader import NewOrder, Trader, open_trader
 
 
 @attrs.define
@@ -19,21 +19,28 @@ class FakeDesk:
 
     asked: list[tuple[object, ...]] = attrs.field(factory=list)
 
-    def place(
-        self,
-        market: str,
-        side: Side,
-        order_type: OrderType,
-        instruction: Instruction,
-        *,
-        size: int,
-        price: int,
-    ) -> str:
-        self.asked.append(("place", market, side, order_type, instruction, size, price))
+    def place(self, wanted: NewOrder) -> str:
+        self.asked.append(("place", wanted))
         return "run-1"
+
+    def place_batch(self, wanted: Sequence[NewOrder]) -> list[str]:
+        self.asked.append(("place_batch", wanted))
+        return ["run-1", "run-2"]
+
+    def place_again(self, client_id: str) -> None:
+        self.asked.append(("place_again", client_id))
+
+    def modify(self, client_id: str, *, size: int | None, price: int | None) -> None:
+        self.asked.append(("modify", client_id, size, price))
 
     def cancel(self, client_id: str) -> None:
         self.asked.append(("cancel", client_id))
+
+    def cancel_batch(self, client_ids: Sequence[str]) -> None:
+        self.asked.append(("cancel_batch", client_ids))
+
+    def cancel_all(self, market: str | None) -> None:
+        self.asked.append(("cancel_all", market))
 
     def ask_quote(self, market: str) -> None:
         self.asked.append(("ask_quote", market))
@@ -50,19 +57,43 @@ class FakeDesk:
         self.asked.append(("order", client_id))
         return make_order(client_id)
 
+    def position(self, market: str) -> int:
+        self.asked.append(("position", market))
+        return -5
+
+
+SELL = NewOrder(
+    market=SYMBOL,
+    side=Side.SELL,
+    size=SIZE,
+    price=PRICE,
+    order_type=OrderType.LIMIT,
+    instruction=Instruction.GTC,
+)
+
 
 # Each method: how it is used, what the desk is asked, what comes back.
 METHODS: dict[str, tuple[Callable[[Trader], Any], tuple[object, ...], object]] = {
     "place": (
         lambda trader: trader.place(SYMBOL, Side.SELL, size=SIZE, price=PRICE),
-        ("place", SYMBOL, Side.SELL, OrderType.LIMIT, Instruction.GTC, SIZE, PRICE),
+        ("place", SELL),
         "run-1",
     ),
+    "place_batch": (
+        lambda trader: trader.place_batch([SELL, SELL]),
+        ("place_batch", [SELL, SELL]),
+        ["run-1", "run-2"],
+    ),
+    "place_again": (lambda trader: trader.place_again("run-1"), ("place_again", "run-1"), None),
+    "modify": (lambda trader: trader.modify("run-1", size=SIZE), ("modify", "run-1", SIZE, None), None),
     "cancel": (lambda trader: trader.cancel("run-1"), ("cancel", "run-1"), None),
+    "cancel_batch": (lambda trader: trader.cancel_batch(["run-1"]), ("cancel_batch", ["run-1"]), None),
+    "cancel_all": (lambda trader: trader.cancel_all(), ("cancel_all", None), None),
     "ask_quote": (lambda trader: trader.ask_quote(SYMBOL), ("ask_quote", SYMBOL), None),
     "set_timer": (lambda trader: trader.set_timer(1.5), ("set_timer", 1.5), 7),
     "market": (lambda trader: trader.market(SYMBOL), ("market", SYMBOL), MARKET),
     "order": (lambda trader: trader.order("run-1"), ("order", "run-1"), make_order("run-1")),
+    "position": (lambda trader: trader.position(SYMBOL), ("position", SYMBOL), -5),
 }
 
 

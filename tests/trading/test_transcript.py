@@ -6,14 +6,23 @@ from typing import Any
 import attrs
 import pytest
 from scripted_venue import RecordingTape
-from trading_stage import SYMBOL, HandClock, make_order, report
+from trading_stage import PRICE, SIZE, SYMBOL, HandClock, make_order, report, snapshot
 
 from bot.core.errors import NotSentError, RefusedError, RequestError, UnknownOutcomeError
-from bot.core.order import OrderType, State
+from bot.core.order import Modification, OrderType, State
+from bot.core.recovered import Recovered
 from bot.core.tape import Kind
 from bot.paradex.answers import Bbo
 from bot.session.capabilities import Session
-from bot.session.inbox import Item, OpenOrdersListed, OrderReported, SessionLost, SessionOpened
+from bot.session.inbox import (
+    FillReported,
+    Item,
+    KillSwitchPulled,
+    OrderReported,
+    PlatformMode,
+    SessionLost,
+    SessionOpened,
+)
 from bot.trading import effects as fx
 from bot.trading.effects import Effect
 from bot.trading.transcript import Line, of_effect, of_item
@@ -23,6 +32,16 @@ LOST = UnknownOutcomeError("ReadError")
 SESSION = Session._mint(3)
 TIMER = fx.Timer("look up", ID)
 ORDER = make_order(venue_id="v1", state=State.OPEN)
+
+TERMS = {
+    "client_id": ID,
+    "market": SYMBOL,
+    "side": "BUY",
+    "type": "LIMIT",
+    "instruction": "POST_ONLY",
+    "size": "0.01",
+    "price": "42000.5",
+}
 
 ITEMS: list[tuple[Item, Kind, dict[str, Any]]] = [
     (
@@ -38,6 +57,7 @@ ITEMS: list[tuple[Item, Kind, dict[str, Any]]] = [
         ),
         Kind.INTENT,
         {
+            "what": "place",
             "client_id": ID,
             "signature_timestamp": 1_800_000_000_007,
             "sent_ns": 5,
@@ -57,6 +77,16 @@ ITEMS: list[tuple[Item, Kind, dict[str, Any]]] = [
         fx.SendEnded(client_id=ID, result=LOST),
         Kind.OUTCOME,
         {"what": "place", "client_id": ID, "failure": "unknown", "text": "ReadError"},
+    ),
+    (
+        fx.ModifyEnded(client_id=ID, number=3, result=report("OPEN"), exchange=7),
+        Kind.OUTCOME,
+        {"what": "modify", "client_id": ID, "x": [7]},
+    ),
+    (
+        fx.ModifyEnded(client_id=ID, number=3, result=LOST),
+        Kind.OUTCOME,
+        {"what": "modify", "client_id": ID, "failure": "unknown", "text": "ReadError"},
     ),
     (fx.CancelEnded(ID, None), Kind.OUTCOME, {"what": "cancel", "client_id": ID}),
     (
@@ -93,9 +123,16 @@ ITEMS: list[tuple[Item, Kind, dict[str, Any]]] = [
         {"what": "quote", "market": SYMBOL, "failure": "unknown", "text": "ReadError"},
     ),
     (
-        OpenOrdersListed(5, (report("OPEN"),), 7),
+        snapshot(5, open_orders=(report("OPEN"),)),
         Kind.OUTCOME,
-        {"what": "list", "requested_ns": 5, "x": [7]},
+        {"what": "snapshot", "requested_ns": 5, "listed": [1, 0, 0, 0], "x": [[1], [2], [3], [4]]},
+    ),
+    (PlatformMode("cancel_only", 7), Kind.MODE, {"mode": "cancel_only", "x": 7}),
+    (KillSwitchPulled("SIGUSR1"), Kind.COMMAND, {"command": "kill switch", "reason": "SIGUSR1"}),
+    (
+        fx.AccountRecovered(Recovered(run_ids=("before",), seen_ms=6), ()),
+        Kind.RECOVERED,
+        {"orders": [], "run_ids": ["before"], "seen_ms": 6, "acceptable_until_ns": []},
     ),
     (SessionOpened(SESSION), Kind.GENERATION, {"session": "ready"}),
     (SessionLost(3), Kind.GENERATION, {"session": "lost"}),
@@ -107,19 +144,34 @@ EFFECTS: list[tuple[Effect, Kind, dict[str, Any]]] = [
     (
         fx.PlaceOrder(make_order(), SESSION),
         Kind.EFFECT,
+        {"do": "place", **TERMS, "generation": 3},
+    ),
+    (
+        fx.PlaceBatch((make_order(), make_order("run-2")), SESSION),
+        Kind.EFFECT,
+        {"do": "place batch", "orders": [TERMS, TERMS | {"client_id": "run-2"}], "generation": 3},
+    ),
+    (
+        fx.ModifyOrder(attrs.evolve(ORDER, modifying=Modification(SIZE * 2, PRICE)), SESSION),
+        Kind.EFFECT,
         {
-            "do": "place",
+            "do": "modify",
             "client_id": ID,
-            "market": SYMBOL,
-            "side": "BUY",
-            "type": "LIMIT",
-            "instruction": "POST_ONLY",
-            "size": "0.01",
+            "venue_id": "v1",
+            "size": "0.02",
             "price": "42000.5",
             "generation": 3,
         },
     ),
     (fx.CancelOrder(ORDER), Kind.EFFECT, {"do": "cancel", "client_id": ID, "venue_id": "v1"}),
+    (
+        fx.CancelBatch((ORDER, make_order("run-2"))),
+        Kind.EFFECT,
+        {
+            "do": "cancel batch",
+            "orders": [{"client_id": ID, "venue_id": "v1"}, {"client_id": "run-2", "venue_id": ""}],
+        },
+    ),
     (fx.LookUpOrder(ORDER), Kind.EFFECT, {"do": "look up", "client_id": ID}),
     (fx.FetchBbo(SYMBOL), Kind.EFFECT, {"do": "quote", "market": SYMBOL}),
     (
@@ -127,12 +179,27 @@ EFFECTS: list[tuple[Effect, Kind, dict[str, Any]]] = [
         Kind.EFFECT,
         {"do": "wait", "purpose": "look up", "subject": ID, "seconds": 0.5},
     ),
+    (fx.TakeSnapshot(), Kind.EFFECT, {"do": "take a snapshot"}),
+    (fx.PullKillSwitch("enough"), Kind.EFFECT, {"do": "pull the kill switch", "reason": "enough"}),
+    (
+        fx.Repaired("fill", "f1", "BUY 1"),
+        Kind.REPAIR,
+        {"what": "fill", "subject": "f1", "text": "BUY 1"},
+    ),
     (fx.GiveUp("no size fits"), Kind.EFFECT, {"do": "give up", "reason": "no size fits"}),
     (fx.RaiseAlarm("help"), Kind.ALARM, {"text": "help"}),
     (
-        fx.OrderMoved(attrs.evolve(ORDER, remaining=400_000, reason="USER_CANCELED")),
+        fx.OrderMoved(attrs.evolve(ORDER, filled=600_000, reason="USER_CANCELED")),
         Kind.ORDER,
-        {"client_id": ID, "venue_id": "v1", "state": "OPEN", "filled": "0.006", "reason": "USER_CANCELED"},
+        {
+            "client_id": ID,
+            "venue_id": "v1",
+            "state": "OPEN",
+            "size": "0.01",
+            "price": "42000.5",
+            "filled": "0.006",
+            "reason": "USER_CANCELED",
+        },
     ),
 ]
 
@@ -160,7 +227,7 @@ def test_what_is_written_of_an_effect(effect: Effect, kind: Kind, data: Mapping[
 
 def test_the_tables_above_are_whole() -> None:
     """A new kind of item or effect has to stand in them; a report needs no line, for its frame is one."""
-    assert {type(item) for item, _, _ in ITEMS} | {OrderReported} == set(Item.__subclasses__())
+    assert {type(item) for item, _, _ in ITEMS} | {OrderReported, FillReported} == set(Item.__subclasses__())
     assert {type(effect) for effect, _, _ in EFFECTS} == set(Effect.__subclasses__())
 
 
@@ -177,6 +244,7 @@ def test_no_failure_points_to_an_answer(failure: RequestError) -> None:
     """It is told in full where it is met, for there may be no answer, or one that says something else."""
     for item in (
         fx.SendEnded(client_id=ID, result=failure, exchange=7),
+        fx.ModifyEnded(client_id=ID, number=1, result=failure, exchange=7),
         fx.CancelEnded(ID, failure),
         fx.LookedUp(ID, failure, (7,)),
         fx.BboFetched(SYMBOL, failure, 7),

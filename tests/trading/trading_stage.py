@@ -6,12 +6,12 @@ from contextlib import ExitStack
 import attrs
 
 from bot.core.errors import RequestError
-from bot.core.fixed import parse
+from bot.core.fixed import Fixed, parse
 from bot.core.market import Market
 from bot.core.order import Instruction, Order, OrderType, Side, State
-from bot.paradex.answers import OrderReport
+from bot.paradex.answers import FillReport, OrderReport, PositionReport
 from bot.session.capabilities import open_session
-from bot.session.inbox import Item, OpenOrdersListed, OrderReported, SessionLost, SessionOpened
+from bot.session.inbox import Item, OrderReported, SessionLost, SessionOpened, Snapshot
 from bot.trading.effects import (
     CancelEnded,
     Effect,
@@ -20,10 +20,16 @@ from bot.trading.effects import (
     OrderMoved,
     PlaceOrder,
     RaiseAlarm,
+    Repaired,
     SendEnded,
     SendStarted,
+    SetTimer,
+    Timer,
 )
+from bot.trading.guard import LimitsSettings
 from bot.trading.manager import OrderManager
+from bot.trading.pursuit import BOUND
+from bot.trading.recovery import CANCEL
 from bot.trading.strategy import Event, Strategy
 from bot.trading.trader import Trader
 
@@ -33,6 +39,13 @@ SIZE = parse("0.01")
 PRICE = parse("42000.5")
 EPOCH_MS = 1_800_000_000_000
 RECV_WINDOW_MS = 5000
+NO_LIMITS = LimitsSettings(
+    orders_per_second=0,
+    reconnects_per_hour=0,
+    open_orders=0,
+    order_notional=Fixed(0),
+    position_notional=Fixed(0),
+)
 
 MARKET = Market(
     symbol=SYMBOL,
@@ -115,6 +128,7 @@ class Desk:
     moves: list[Order] = attrs.field(factory=list)
     """Orders, as they were after each change."""
 
+    repairs: list[Repaired] = attrs.field(factory=list)
     generations: int = 0
     _session: ExitStack = attrs.field(factory=ExitStack)
 
@@ -128,6 +142,10 @@ class Desk:
                         self.alarms.append(text)
                     case OrderMoved(order):
                         self.moves.append(order)
+                    case SetTimer(Timer(purpose)) if purpose == BOUND:
+                        pass
+                    case Repaired():
+                        self.repairs.append(effect)
                     case _:
                         decided.append(effect)
         return decided
@@ -168,13 +186,21 @@ class Desk:
         return self.order(client_id).state
 
 
-def open_desk(strategy: Strategy | None = None, *, session: bool = True) -> Desk:
+def open_desk(
+    strategy: Strategy | None = None,
+    *,
+    session: bool = True,
+    limits: LimitsSettings = NO_LIMITS,
+    leftovers: str = CANCEL,
+) -> Desk:
     desk = Desk(
         OrderManager(
             markets={SYMBOL: MARKET},
             strategy=strategy or Recorder(),
             run_id=RUN,
             recv_window_ms=RECV_WINDOW_MS,
+            limits=limits,
+            leftovers=leftovers,
         )
     )
     if session:
@@ -197,8 +223,27 @@ def on_channel(
     return OrderReported(1, report(status, client_id, remaining=remaining), ns=-1)
 
 
-def listed(requested_ns: int, *reports: OrderReport) -> OpenOrdersListed:
-    return OpenOrdersListed(requested_ns, reports, exchange=1)
+def listed(requested_ns: int, *reports: OrderReport) -> Snapshot:
+    """A snapshot with these open orders, and nothing else."""
+    return snapshot(requested_ns, open_orders=reports)
+
+
+def snapshot(
+    requested_ns: int,
+    *,
+    open_orders: tuple[OrderReport, ...] = (),
+    history: tuple[OrderReport, ...] = (),
+    fills: tuple[FillReport, ...] = (),
+    positions: tuple[PositionReport, ...] = (),
+) -> Snapshot:
+    return Snapshot(
+        requested_ns=requested_ns,
+        open_orders=open_orders,
+        history=history,
+        fills=fills,
+        positions=positions,
+        exchanges=((1,), (2,), (3,), (4,)),
+    )
 
 
 def cancel_ended(failure: RequestError | None = None, client_id: str = f"{RUN}-1") -> CancelEnded:

@@ -35,7 +35,8 @@ from bot.link import signer
 from bot.link.secrets import Redactor, Secret
 from bot.link.websocket import WebSocket
 from bot.log import LogSettings, set_up
-from bot.paradex import rest
+from bot.paradex import request, rest
+from bot.paradex.request import Request
 from bot.session.capabilities import Stream
 from bot.settings import Settings
 from bot.simulation.disk import MemoryDisk
@@ -347,13 +348,13 @@ def test_a_login_that_is_refused_for_good(
 ) -> None:
     """The reason in the summary is the venue's, quotation and all."""
     codes: dict[str, str] = {"NOT_ONBOARDED": "INVALID_STARKNET_SIGNATURE"}
-    failure = rest.failure
+    failure = request.failure
 
     def for_good(status: int, body: bytes) -> Any:
         refused = json.loads(body)
         return failure(status, json.dumps(refused | {"error": codes.get(refused["error"], "")}).encode())
 
-    monkeypatch.setattr(rest, "failure", for_good)
+    monkeypatch.setattr(request, "failure", for_good)
     written = session(canaries, tmp_path)
     assert b"INVALID_STARKNET_SIGNATURE" in written.others
     assert canaries.secrets_in(written.everything) == set()
@@ -405,11 +406,11 @@ def leak_nothing(_: pytest.MonkeyPatch) -> None:
 def leak_requests(patch: pytest.MonkeyPatch) -> None:
     """Bodies and headers as they leave, Authorization included."""
 
-    def shown(self: rest.Request[Any], _hidden: str) -> dict[str, Any]:
+    def shown(self: Request[Any], _hidden: str) -> dict[str, Any]:
         body = {} if self.body is None else {"body": self.body.decode()}
         return {"method": self.method, "path": self.path, "headers": dict(self.headers), **body}
 
-    patch.setattr(rest.Request, "shown", shown)
+    patch.setattr(Request, "shown", shown)
 
 
 def leak_frames(patch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The whole bot, cancelled at its checkpoints: a third of what `just campaign` does, and which third changes."""
+"""The whole bot, cancelled at its checkpoints: a quarter of what `just campaign` does, and which quarter changes."""
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +14,7 @@ from bot.core.order import Order
 from bot.link.http import Permit
 from bot.link.pool import Connection, Lane, Pool
 from bot.link.websocket import WebSocket
-from bot.paradex.rest import Request
+from bot.paradex.request import Request
 from bot.session.capabilities import AuthedReservation, AuthedRest
 from bot.session.generation import Generations
 from bot.simulation.sweep.cases import Case, cases, violations
@@ -23,7 +23,7 @@ from bot.simulation.sweep.session import play
 from bot.simulation.world import replaced
 
 SEED = 1
-EVERY = 3
+EVERY = 4
 PARTS = 10
 
 every_case = cache(partial(cases, SEED))
@@ -61,11 +61,8 @@ async def do_not_cancel(authed: AuthedRest, left: list[Order]) -> None:
 
 
 @asynccontextmanager
-async def keep_what_is_cancelled(
-    pool: Pool[Any], lane: Lane, *, to_warm: bool = False
-) -> AsyncIterator[Connection[Any]]:
+async def keep_what_is_cancelled(pool: Pool[Any], lane: Lane, **_: bool) -> AsyncIterator[Connection[Any]]:
     """In place of `Pool.reserve`."""
-    del to_warm
     async with pool._lanes[lane]:
         connection = pool._idle.pop()
         yield connection

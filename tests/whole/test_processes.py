@@ -7,62 +7,17 @@ which held it is gone, the exchange's included.
 import json
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from process_stage import AT_MOST, REPOSITORY, Bot
 
 from bot.core.tape import Kind
 from bot.journal.reader import read
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-PATIENCE = 60  # s; only a hang lasts that long
 RUN = (sys.executable, "-X", "importtime", "-m", "bot", "run")
 """Each import is a line on stderr; see `PHASES`."""
-
-AT_MOST = ("--for", "60")
-"""Ends a bot that missed what it should have stopped at."""
-
-
-class Bot:
-    """A bot process, and its log so far."""
-
-    def __init__(self, folder: Path, *command: str) -> None:
-        self.process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(folder),
-                "XDG_STATE_HOME": str(folder / "state"),
-                "PYTHONPATH": str(REPOSITORY),
-                "BOT__EXCHANGE__RTT_MS": "60",
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        self.log = ""
-
-    def wait_for(self, text: str) -> None:
-        """Read the log up to a line that contains this."""
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.log += line
-            if text in line:
-                return
-        pytest.fail(f"the log ended without {text!r}")
-
-    def end(self) -> str:
-        """The rest of stdout, when no process is left that holds either pipe."""
-        stdout, log = self.process.communicate(timeout=PATIENCE)
-        self.log += log
-        assert "Traceback" not in self.log
-        return stdout
-
 
 PHASES = {
     "import": " bot.core.clock\n",
@@ -89,7 +44,7 @@ def test_sigint_in_each_phase(phase: str, tmp_path: Path) -> None:
 
 def test_a_run_of_some_seconds(tmp_path: Path) -> None:
     """`--for` ends it as SIGINT would; the lines of the log and the keys of the summary are as promised."""
-    bot = Bot(tmp_path, *RUN, "--for", "3", "--summary", "s.json")
+    bot = Bot(tmp_path, *RUN, "--for", "5", "--summary", "s.json")
     printed = bot.end()
     assert bot.process.returncode == 0
     for line in (

@@ -11,9 +11,9 @@ from bot.core.fixed import SCALE
 from bot.core.order import Instruction, Order, OrderType, Side, State
 from bot.link.clock import VenueClock
 from bot.link.http import open_http
-from bot.paradex import rest
+from bot.paradex import orders
 from bot.paradex.snip12 import OrderTerms
-from bot.session import login
+from bot.session import login, mode
 from bot.session.capabilities import open_authed_rest
 from bot.session.login import LoggedIn, Login
 from bot.settings import Settings
@@ -102,6 +102,7 @@ def test_cold_order_takes_three_round_trips() -> None:
                     clock=VenueClock(around.clock),
                     rng=around.chance("login"),
                     redactor=around.redactor,
+                    alarm=pytest.fail,
                 ).run(task_status)
             )
             order = Order(
@@ -122,7 +123,7 @@ def test_cold_order_takes_three_round_trips() -> None:
                 size=order.size,
                 price=order.price,
             )
-            request = rest.create_order(
+            request = orders.create(
                 order,
                 signature=logged_in.signer.sign_order(terms).wire(),
                 signature_timestamp=timestamp,
@@ -169,7 +170,8 @@ def test_first_order_after_an_hour_of_silence(
     warmer: str, expected: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Keep-warm is what makes it one round trip: without it the same order takes three."""
-    monkeypatch.setattr(reconcile, "INTERVAL", (7200.0, 7200.0))  # nothing else is to touch a connection
+    for module in (reconcile, mode):  # nothing else is to touch a connection
+        monkeypatch.setattr(module, "INTERVAL", (7200.0, 7200.0))
     if warmer == "patched out":
         monkeypatch.setattr(login, "keep_warm", sleep_for_ever)
     # Not 3600 s: the token is renewed every 180 s, and would warm the connection of its request.

@@ -3,6 +3,10 @@
 import trio
 
 from bot.exchange.exchange import Exchange
+from bot.exchange.faults.ask import read_ask
+from bot.exchange.faults.faults import kind_of
+from bot.exchange.faults.handling import Handling
+from bot.exchange.faults.witness import Seen
 from bot.exchange.rest.access import Access
 from bot.exchange.rest.account import AccountRoutes
 from bot.exchange.rest.keys import KeyRoutes
@@ -13,7 +17,7 @@ from bot.exchange.rest.pages import Pager
 from bot.exchange.rest.routing import Route, Router
 from bot.exchange.rest.system import SystemRoutes
 from bot.exchange.rest.tokens import TokenRoutes
-from bot.exchange.transport.http import Answer, Request
+from bot.exchange.transport.http import Answer, Request, code_of
 
 
 class Rest:
@@ -36,9 +40,32 @@ class Rest:
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request, after the time the exchange takes over each."""
+        if self._exchange.faults.are_armed or self._exchange.witness.is_watching:
+            return await self._handle_watched(request)
         received_ms, started = self._exchange.stamps.now_ms(), self._exchange.request_log.start()
         if self._processing:
             await trio.sleep(self._processing)
         answer = self._router.answer(request, received_ms)
         self._exchange.request_log.http("rest", request, answer, started)
+        return answer
+
+    async def _handle_watched(self, request: Request) -> Answer:
+        """The same, where something may be wrong with it on purpose, or somebody keeps a record of it."""
+        exchange, started = self._exchange, self._exchange.request_log.start()
+        ask = read_ask(*self._router.find(request), request, exchange.ledger)
+        fault = exchange.faults.strike_request(ask)
+        seen = Seen(ask, exchange.stamps.now_ms(), None if fault is None else kind_of(fault))
+        exchange.witness.note(seen)
+
+        def serve(request: Request, received_ms: int) -> Answer:
+            answer = self._router.answer(request, received_ms)
+            seen.received_ms, seen.account = received_ms, request.visit.account
+            seen.status, seen.code = answer.status, code_of(answer)
+            return answer
+
+        handling = Handling(request, serve, self._processing, exchange.stamps, exchange.faults.agenda)
+        answer = await (handling.pass_on() if fault is None else fault.play(handling))
+        if answer.told is not None:
+            seen.answered, seen.answered_ms = answer.told, exchange.stamps.now_ms()
+        exchange.request_log.http("rest", request, answer, started, seen.fault)
         return answer

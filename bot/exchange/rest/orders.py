@@ -7,12 +7,14 @@ from bot.exchange.bodies import read_body
 from bot.exchange.errors import VenueError
 from bot.exchange.exchange import Exchange
 from bot.exchange.matching.caller import Caller
+from bot.exchange.matching.desk import Desk
 from bot.exchange.matching.fills import Fill
+from bot.exchange.matching.ledger import OrderLedger
 from bot.exchange.matching.orders import CLOSED, CONDITIONAL_TYPES, NEW, OPEN, PLAIN_TYPES, SIDES, Order
 from bot.exchange.matching.requests import decode_modify, decode_order, decode_orders
 from bot.exchange.rest.access import Access
 from bot.exchange.rest.pages import Field, Listed, Listing, Pager, Rows
-from bot.exchange.rest.parameters import any_market
+from bot.exchange.rest.parameters import LATEST_MS, Query, any_market, whole_number
 from bot.exchange.rest.routing import Route
 from bot.exchange.transport.http import Answer, Request, json_answer
 from bot.exchange.views.orders import UNFILLED, cancel_result_view, fill_view, order_view
@@ -74,7 +76,7 @@ class OrderRoutes:
 
     def _open(self, request: Request, caller: Caller) -> Answer:
         market = any_market(request, self.exchange.markets)
-        live = self.exchange.ledger.live(caller.account.address, market)
+        live = self._seen_by(request, caller).ledger.live(caller.account.address, market)
         return json_answer({"results": [self._view(order) for order in live]})
 
     def _create(self, request: Request, caller: Caller) -> Answer:
@@ -121,13 +123,13 @@ class OrderRoutes:
         return json_answer({"results": [cancel_result_view(result) for result in results]})
 
     def _one(self, request: Request, caller: Caller) -> Answer:
-        order = self.exchange.desk.find(request.params["order_id"], caller)
+        order = self._seen_by(request, caller).find(request.params["order_id"], caller)
         if order.status == CLOSED and self.exchange.settings.closed_by_id == "not-found":
             raise VenueError("ORDER_ID_NOT_FOUND", "Order id not found")
         return json_answer(self._view(order))
 
     def _by_client_id(self, request: Request, caller: Caller) -> Answer:
-        order = self.exchange.desk.find_client_id(request.params["client_id"], caller)
+        order = self._seen_by(request, caller).find_client_id(request.params["client_id"], caller)
         if order.status != OPEN:
             raise VenueError("CLIENT_ORDER_ID_NOT_FOUND", "Client order id not found")
         return json_answer(self._view(order))
@@ -135,22 +137,32 @@ class OrderRoutes:
     def _history(self, request: Request, caller: Caller) -> Answer:
         any_market(request, self.exchange.markets)
         address = caller.account.address
-        page = self.pager.page(HISTORY, address, self._orders_of(address, request), request.query)
-        return json_answer(page.view(self._view))
+        rows = self._orders_of(address, self._seen_by(request, caller).ledger, request.query)
+        return json_answer(self.pager.page(HISTORY, address, rows, request.query).view(self._view))
 
-    def _orders_of(self, account: int, request: Request) -> Rows[Order]:
+    def _orders_of(self, account: int, ledger: OrderLedger, query: Query) -> Rows[Order]:
         """An account's orders, or the one that is asked for: a client id used once need not be searched for."""
-        client_id = request.query.get("client_id", "")
-        if client_id and not request.query.get("cursor") and self.exchange.settings.client_ids == "once":
-            order = self.exchange.ledger.find_client_id(account, client_id)
+        client_id = query.get("client_id", "")
+        if client_id and not query.get("cursor") and self.exchange.settings.client_ids == "once":
+            order = ledger.find_client_id(account, client_id)
             return Listed([] if order is None else [order])
-        return self.exchange.ledger.history(account)
+        return ledger.history(account)
 
     def _fills(self, request: Request, caller: Caller) -> Answer:
         any_market(request, self.exchange.markets)
         address = caller.account.address
-        rows = self.exchange.engine.fills.of(address)
-        return json_answer(self.pager.page(FILLS, address, rows, request.query).view(fill_view))
+        rows, query = self.exchange.engine.fills.of(address), request.query
+        if request.visit.as_of_ms is not None:
+            until = min(request.visit.as_of_ms, whole_number(query, "end_at", LATEST_MS, 0, LATEST_MS))
+            query = {**query, "end_at": str(until)}
+        return json_answer(self.pager.page(FILLS, address, rows, query).view(fill_view))
+
+    def _seen_by(self, request: Request, caller: Caller) -> Desk:
+        """The desk whose orders a read sees: those that there are, or were, where a fault makes it look back."""
+        as_of_ms, desk = request.visit.as_of_ms, self.exchange.desk
+        if as_of_ms is None:
+            return desk
+        return attrs.evolve(desk, ledger=self.exchange.chronicle.ledger(caller.account.address, as_of_ms))
 
     def _view(self, order: Order) -> dict[str, object]:
         return order_view(

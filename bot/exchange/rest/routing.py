@@ -84,6 +84,11 @@ class Router:
             raise ValueError(f"{route.name} is served twice")
         place.routes[route.method] = route
 
+    def find(self, request: Request) -> tuple[str, dict[str, str]]:
+        """The name under which a request is counted, and the parameters in its path."""
+        place, params = self._find(request.segments)
+        return _name(place, _route(place, request)), params
+
     def answer(self, request: Request, received_ms: int = 0) -> Answer:
         """Serve a request that came at this time; a refusal is an answer too."""
         name, answer = self._serve(request, received_ms)
@@ -96,9 +101,8 @@ class Router:
 
     def _serve(self, request: Request, received_ms: int) -> tuple[str, Answer]:
         place, params = self._find(request.segments)
-        method = "GET" if request.method == "HEAD" else request.method
-        route = None if place is None else place.routes.get(method)
-        name = "not found" if place is None else "method not allowed" if route is None else route.name
+        route = _route(place, request)
+        name = _name(place, route)
         try:
             if route is not None:
                 return name, route.handler(request.routed(params, received_ms))
@@ -123,3 +127,13 @@ class Router:
             if params is not None:
                 return place, params
         return None, {}
+
+
+def _route(place: _Place | None, request: Request) -> Route | None:
+    method = "GET" if request.method == "HEAD" else request.method
+    return None if place is None else place.routes.get(method)
+
+
+def _name(place: _Place | None, route: Route | None) -> str:
+    """What the counters call a request that was for this place, and this route of it."""
+    return "not found" if place is None else "method not allowed" if route is None else route.name

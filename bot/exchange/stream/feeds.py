@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from bot.exchange.event import Event
+from bot.exchange.faults.faults import Faults
 from bot.exchange.settings import ExchangeSettings
 from bot.exchange.stream.books import BookFeeds
 from bot.exchange.stream.index import Index
@@ -18,10 +19,10 @@ from bot.exchange.stream.topics import Topic
 class Feeds:
     """The open sockets, and what they hear of."""
 
-    def __init__(self, sources: Sources, settings: ExchangeSettings) -> None:
+    def __init__(self, sources: Sources, settings: ExchangeSettings, faults: Faults) -> None:
         self.sessions: dict[Session, None] = {}
         self._index = index = Index()
-        self.private = PrivateFeeds(index, sources.stamps, sources.ledger, sources.clearing, settings)
+        self.private = PrivateFeeds(index, sources.stamps, sources.ledger, sources.clearing, settings, faults)
         self._public = PublicFeeds(index, sources, settings)
         self._books = BookFeeds(index, sources.books)
         self._listeners: defaultdict[type[Event], list[Callable[[Any], None]]] = defaultdict(list)

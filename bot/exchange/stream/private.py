@@ -1,6 +1,7 @@
 """What accounts hear of their own: orders, fills, positions, money (protocol reference 4.3)."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from bot.exchange.clearing.clearing import Clearing
@@ -13,6 +14,8 @@ from bot.exchange.clearing.events import (
     PositionChanged,
 )
 from bot.exchange.event import Event
+from bot.exchange.faults.faults import Faults
+from bot.exchange.faults.updates import Update
 from bot.exchange.matching.events import Filled, OrderAccepted, OrderChanged
 from bot.exchange.matching.ledger import OrderLedger
 from bot.exchange.matching.orders import Order
@@ -43,8 +46,10 @@ class PrivateFeeds:
         ledger: OrderLedger,
         clearing: Clearing,
         settings: ExchangeSettings,
+        faults: Faults,
     ) -> None:
         self._index = index
+        self._faults = faults
         self._stamps = stamps
         self._ledger = ledger
         self._clearing = clearing
@@ -93,32 +98,50 @@ class PrivateFeeds:
 
     def _order(self, event: OrderChanged | OrderAccepted) -> None:
         order = event.order
-        self._tell(lambda: self.order_data(order), *_of_market("orders", order.market, order.account))
+        self._tell(
+            Update("orders", order.market, order.client_id, order.status),
+            lambda: self.order_data(order),
+            *_of_market("orders", order.market, order.account),
+        )
 
     def _fill(self, event: Filled) -> None:
         fill = event.fill
-        self._tell(lambda: fill_view(fill), *_of_market("fills", fill.market, fill.account))
+        self._tell(
+            Update("fills", fill.market, fill.client_id),
+            lambda: fill_view(fill),
+            *_of_market("fills", fill.market, fill.account),
+        )
 
     def _payment(self, event: FundingPaid) -> None:
-        topics = _of_market("funding_payments", event.market, event.account)
-        self._tell(lambda: funding_payment_view(event), *topics)
+        self._tell(
+            Update("funding_payments", event.market),
+            lambda: funding_payment_view(event),
+            *_of_market("funding_payments", event.market, event.account),
+        )
 
     def _position(self, event: PositionChanged) -> None:
-        topic = Topic("positions", account=event.account)
-        self._tell(lambda: self._position_data(event.account, event.market), topic)
+        self._tell(
+            Update("positions", event.market),
+            lambda: self._position_data(event.account, event.market),
+            Topic("positions", account=event.account),
+        )
 
     def _account(self, event: AccountChanged) -> None:
-        self._tell(lambda: self._account_data(event.account), Topic("account", account=event.account))
+        topic = Topic("account", account=event.account)
+        self._tell(Update("account"), lambda: self._account_data(event.account), topic)
 
     def _balance(self, event: BalanceChanged) -> None:
-        self._tell(lambda: balance_event_view(event), Topic("balance_events", account=event.account))
+        topic = Topic("balance_events", account=event.account)
+        self._tell(Update("balance_events", event.market), lambda: balance_event_view(event), topic)
 
     def _bust(self, event: Busted) -> None:
-        self._tell(lambda: tradebust_view(event), Topic("tradebusts", account=event.account))
+        topic = Topic("tradebusts", account=event.account)
+        self._tell(Update("tradebusts"), lambda: tradebust_view(event), topic)
 
     def _deposit(self, event: Deposited) -> None:
         transfer = event.transfer
-        self._tell(lambda: transfer_view(transfer), Topic("transfers", account=transfer.account))
+        topic = Topic("transfers", account=transfer.account)
+        self._tell(Update("transfers"), lambda: transfer_view(transfer), topic)
 
     def _position_data(self, account: int, market: str) -> dict[str, Any]:
         report = self._clearing.position_report(account, market)
@@ -127,10 +150,15 @@ class PrivateFeeds:
     def _account_data(self, account: int) -> dict[str, Any]:
         return summary_view(self._clearing.summary(account), seq_no=self._stamps.stream_seq.next())
 
-    def _tell(self, render: Callable[[], dict[str, Any]], *topics: Topic) -> None:
-        """An update, rendered only if somebody hears of it."""
-        if self._index.hears(*topics):
-            self._index.publish(Payload(render()), *topics)
+    def _tell(self, update: Update, render: Callable[[], dict[str, Any]], *topics: Topic) -> None:
+        """An update, rendered only if somebody hears of it, and told at once unless a fault is in the way."""
+        if not self._index.hears(*topics):
+            return
+        payload = Payload(render())
+        if self._faults.handle_updates:
+            self._faults.post(update, partial(self._index.publish, payload, *topics))
+        else:
+            self._index.publish(payload, *topics)
 
 
 def _of_market(family: str, market: str, account: int) -> tuple[Topic, Topic]:

@@ -2,8 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
+from enum import Enum
 from functools import lru_cache
 from http.client import responses
+from typing import Self
 from urllib.parse import parse_qsl, unquote
 
 import attrs
@@ -12,19 +14,26 @@ import msgspec
 import trio
 
 from bot.core.clock import Clock
-from bot.exchange.errors import VenueError
+from bot.exchange.errors import UNREADABLE, VenueError
 from bot.exchange.limits import HTTP_CLOSE, HTTP_IDLE, HTTP_LARGEST_BODY, HTTP_LARGEST_HEAD
 from bot.exchange.peer import LOOPBACK
 
 _CHUNK = 64 * 1024
 
+JSON = "application/json; charset=utf-8"
+HTML = "text/html"
+
 
 @attrs.define
 class Visit:
-    """What is found out about a request on its way: whose it is, and headers that its answer gets, refused or not."""
+    """What is found out about a request on its way: whose it is, and headers that its answer gets, refused or not.
+
+    ``as_of_ms`` is the time whose orders and fills it shall see, where that is not now: a fault (`faults/`).
+    """
 
     account: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    as_of_ms: int | None = None
 
 
 @attrs.frozen
@@ -66,6 +75,38 @@ class Answer:
     status: int
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = JSON
+
+    @property
+    def told(self) -> int | None:
+        """The status, if all of it leaves."""
+        return self.status
+
+
+class Then(Enum):
+    """What becomes of the connection."""
+
+    NEXT = "the next request is served"
+    CUT = "it is cut"
+    SILENCE = "it stays open, and nothing more is said"
+
+
+@attrs.frozen
+class Mishap(Answer):
+    """An answer that leaves in part, not at all, or more than once."""
+
+    part: float = 1.0
+    copies: int = 1
+    then: Then = Then.NEXT
+
+    @property
+    def told(self) -> int | None:
+        return self.status if self.part == 1 else None
+
+    @classmethod
+    def of(cls, answer: Answer, *, part: float = 1.0, copies: int = 1, then: Then = Then.NEXT) -> Self:
+        """What happens to this answer."""
+        return cls(answer.status, answer.body, answer.headers, answer.content_type, part, copies, then)
 
 
 def json_answer(value: object, status: int = 200) -> Answer:
@@ -77,6 +118,23 @@ def refusal(error: VenueError) -> Answer:
     """An error in the venue's form."""
     headers = (("allow", ", ".join(error.data["allow"])),) if error.status == 405 and error.data else ()
     return Answer(error.status, msgspec.json.encode(error.body()), (*headers, *error.headers))
+
+
+class _Refusal(msgspec.Struct):
+    error: str
+
+
+_REFUSAL = msgspec.json.Decoder(_Refusal)
+
+
+def code_of(answer: Answer) -> str | None:
+    """The code of a refusal in the venue's form; None of every other answer."""
+    if answer.status < 400:
+        return None
+    try:
+        return _REFUSAL.decode(answer.body).error
+    except UNREADABLE:
+        return None
 
 
 Handler = Callable[[Request], Awaitable[Answer]]
@@ -128,7 +186,12 @@ class HttpConnection:
             if request is None:
                 return
             answer = await handler(request)
-            await self._send(answer)
+            if isinstance(answer, Mishap):
+                await self._send_badly(answer)
+                if answer.then is not Then.NEXT:
+                    return
+            else:
+                await self._send(answer)
             if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
                 return
             self._h11.start_next_cycle()
@@ -188,17 +251,33 @@ class HttpConnection:
                 return event  # type: ignore[return-value]  # h11's sentinels are events to its stubs
             if self._h11.they_are_waiting_for_100_continue:
                 await self._write(h11.InformationalResponse(status_code=100, headers=[]))
-            data: bytes | bytearray | None = None
-            with trio.move_on_after(HTTP_IDLE):
-                data = await self._stream.receive_some(_CHUNK)
+            data = await self._receive()
             if data is None:
                 return None
-            self._h11.receive_data(bytes(data))
+            self._h11.receive_data(data)
+
+    async def _receive(self) -> bytes | None:
+        """Bytes of the client, none at its end; None when it sends nothing for too long."""
+        with trio.move_on_after(HTTP_IDLE):
+            return bytes(await self._stream.receive_some(_CHUNK))
+        return None
 
     async def _send(self, answer: Answer) -> None:
+        await self._stream.send_all(self._written(answer))
+
+    async def _send_badly(self, mishap: Mishap) -> None:
+        if mishap.part:
+            data = self._written(mishap)
+            await self._stream.send_all(data[: int(mishap.part * len(data))] * mishap.copies)
+        if mishap.then is Then.SILENCE:
+            while await self._receive():
+                pass
+
+    def _written(self, answer: Answer) -> bytes:
+        """An answer as it leaves."""
         headers = [("date", _date(self._clock.wall_ns() // 1_000_000_000)), *answer.headers]
         if answer.body:
-            headers.append(("content-type", "application/json; charset=utf-8"))
+            headers.append(("content-type", answer.content_type))
         if answer.status != 204:
             headers.append(("content-length", str(len(answer.body))))
         reason = responses.get(answer.status, "")
@@ -208,7 +287,7 @@ class HttpConnection:
         if answer.body and not self._is_head:
             parts.append(self._h11.send(h11.Data(data=answer.body)) or b"")
         parts.append(self._h11.send(h11.EndOfMessage()) or b"")
-        await self._stream.send_all(b"".join(parts))
+        return b"".join(parts)
 
     async def _write(self, event: h11.InformationalResponse) -> None:
         await self._stream.send_all(self._h11.send(event) or b"")

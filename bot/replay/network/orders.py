@@ -1,9 +1,11 @@
 """What the venue has of each order, as far as the recording tells."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from math import inf
+from typing import Any, NamedTuple
 
 import attrs
 import msgspec
@@ -14,7 +16,16 @@ from bot.core.tape import restored
 from bot.exchange.errors import VenueError
 from bot.replay.network.agenda import Agenda
 from bot.replay.network.fault import Course
-from bot.replay.network.score import FINAL, Part, Score, Turn, decoded, rank, seconds
+from bot.replay.network.score import (
+    CANCEL,
+    FINAL,
+    Part,
+    Score,
+    Turn,
+    modification,
+    rank,
+    seconds,
+)
 
 NOT_RECORDED = "NOT_RECORDED"
 """The code of a refusal that is ours and not the venue's: the recording does not know."""
@@ -24,6 +35,21 @@ UNREPEATED = ("signature", "signature_timestamp")
 
 Publish = Callable[[int, str, str | bytes], None]
 """Tells whoever listens: number of the record (0 for none), channel, frame."""
+
+
+class TakenFill(NamedTuple):
+    """A fill that has happened in the play."""
+
+    at: float
+    """When, in seconds of trio's clock."""
+
+    number: int
+    """Of the record that tells of it."""
+
+    side: str
+    """The order's."""
+
+    fill: dict[str, Any]
 
 
 @attrs.define(eq=False)
@@ -39,11 +65,16 @@ class VenueOrder:
     """What the venue would say of it now."""
 
     posted_at: float | None = None
-    cancelled_at: float | None = None
-    """When its cancel was asked for first. Both in seconds of trio's clock."""
+    """When it was first sent here, in seconds of trio's clock."""
 
-    contradicts_itself: bool = False
-    """It was reported with more left to fill than before."""
+    asked_at: dict[str, float] = attrs.field(factory=dict)
+    """When its cancel, or a modification, was asked for; by the names of `Part.asked`."""
+
+    runs_back: bool = False
+    """It was reported with less filled than before."""
+
+    fills: dict[tuple[str, str], int] = attrs.field(factory=dict)
+    """The sizes of its fills, by kind and id."""
 
     is_due: bool = False
     """Its next turn is on the agenda."""
@@ -65,14 +96,19 @@ class VenueOrder:
         return self.status == FINAL
 
     @property
+    def side(self) -> str:
+        """Empty where nobody said."""
+        return str(self.part.terms.get("side") or (self.report or {}).get("side") or "")
+
+    @property
+    def contradicts_itself(self) -> bool:
+        """So the venue, which said several things of what was filled: nobody can tell."""
+        return self.runs_back or sum(self.fills.values()) > (self.filled or 0)
+
+    @property
     def filled(self) -> int | None:
         """In units of 10⁻⁸; None where the venue's words cannot be read."""
-        if self.report is None:
-            return 0
-        try:
-            return parse(self.report["size"]) - parse(self.report["remaining_size"])
-        except (KeyError, TypeError, ValueError):
-            return None
+        return 0 if self.report is None else _filled(self.report)
 
     def next_at(self, *, as_recorded: bool) -> float | None:
         """When the next turn comes: at the recorded time, or as long after its cause as in the recording.
@@ -82,11 +118,11 @@ class VenueOrder:
         if not self.turns or not self.is_here:
             return None
         turn = self.turns[0]
-        if turn.needs_cancel and self.cancelled_at is None:
+        if turn.needs and turn.needs not in self.asked_at:
             return None
         here, recorded = (
-            (self.cancelled_at, self.part.cancelled)
-            if turn.needs_cancel
+            (self.asked_at[turn.needs], self.part.asked[turn.needs])
+            if turn.needs
             else (self.posted_at, self.part.posted)
         )
         if as_recorded or here is None or recorded is None:
@@ -97,19 +133,39 @@ class VenueOrder:
         """Take over a report, unless it is older than what is known, or nobody here can tell what it means."""
         if rank(report) < max(0, rank(self.report or {})) or not isinstance(report.get("id"), str):
             return
-        if self.report is not None:
-            self.contradicts_itself |= _left(report) > _left(self.report)
-        self.report = {**(self.report or {}), **report}
+        known = {**(self.report or {}), **report}
+        before, after = self.filled, _filled(known)
+        self.runs_back |= self.report is not None and (before is None or (after or 0) < before)
+        self.report = known
+
+    def take_fill(self, fill: Mapping[str, Any]) -> None:
+        """Take over a fill; one that cannot be read is none."""
+        with suppress(KeyError, TypeError, ValueError):
+            self.fills[str(fill.get("fill_type")), str(fill.get("id"))] = parse(fill["size"])
+
+    def wanted_gone(self) -> bool:
+        """Its cancel came, at this time; whether the recording tells what that leads to."""
+        self.asked_at[CANCEL] = trio.current_time()
+        return any(turn.needs == CANCEL for turn in self.turns)
+
+    def modified(self) -> None:
+        """Another request for other terms came."""
+        number = sum(name != CANCEL for name in self.asked_at) + 1
+        self.asked_at[modification(number)] = trio.current_time()
+
+    def forget_what_nobody_asked(self) -> None:
+        """Modifications that never came will not come to anything before the end."""
+        self.turns = deque(turn for turn in self.turns if not turn.needs or turn.needs in self.asked_at)
 
     def report_of_cancel(self) -> dict[str, Any]:
         """Its end, where somebody has it cancelled who did not when it was recorded."""
-        known = self.report or (self.turns[0].report if self.turns else {})
+        known = self.report or next((turn.report for turn in self.turns if turn.report), {})
         return {**known, "status": FINAL, "cancel_reason": "USER_CANCELED"}
 
 
 @attrs.define(eq=False)
 class Book:
-    """All orders. Their turns come by themselves, once what caused them has."""
+    """All orders and their fills. Their turns come by themselves, once what caused them has."""
 
     score: Score
     agenda: Agenda
@@ -118,6 +174,8 @@ class Book:
     orders: Mapping[str, VenueOrder] = attrs.field(init=False)
     """By client id; those that the recording does not bring by their venue id."""
 
+    fills: list[TakenFill] = attrs.field(factory=list)
+
     def __attrs_post_init__(self) -> None:
         self.orders = {
             name: VenueOrder(part, self.score.was_taken(part)) for name, part in self.score.parts.items()
@@ -125,46 +183,63 @@ class Book:
         for order in self.orders.values():
             self._arrange(order)
 
-    def place(self, client_id: str, body: bytes, venue_ms: int) -> None:
-        """An order arrives.
+    def place(self, orders: Iterable[Mapping[str, Any]], venue_ms: int) -> None:
+        """Orders arrive, and are taken all or not at all.
 
         Raises:
-            VenueError: it was here before, came too late, or is not one that the recording knows.
+            VenueError: one was here before, came too late, or is not one that the recording knows.
         """
+        arriving = [self._checked(terms, venue_ms) for terms in orders]
+        for order in arriving:
+            order.posted_at = trio.current_time()
+            self._arrange(order)
+
+    def _checked(self, terms: Mapping[str, Any], venue_ms: int) -> VenueOrder:
+        client_id = str(terms.get("client_id"))
         order = self.orders.get(client_id)
         if order is None or order.part.posted is None:
             raise VenueError(NOT_RECORDED, "the recording knows no such order")
-        terms = decoded(body)
         if order.posted_at is not None and order.is_wanted:
             raise VenueError("DUPLICATED_CLIENT_ID", f"client id {client_id!r} was used before")
-        if _unsigned(terms) != _unsigned(decoded(order.part.posted.data["body"])):
+        if _unsigned(terms) != _unsigned(order.part.terms):
             raise VenueError(NOT_RECORDED, "the recorded order has other terms")
         if not self.course.is_as_recorded and venue_ms > terms["signature_timestamp"] + terms["recv_window"]:
             raise VenueError("INVALID_TIMESTAMP", "received after signature_timestamp + recv_window")
-        order.posted_at = trio.current_time()
-        self._arrange(order)
+        return order
 
-    def cancel(self, segments: tuple[str, ...]) -> None:
-        """A cancel arrives.
+    def cancel(self, name: str) -> VenueOrder:
+        """A cancel arrives, of the order that has this id, the venue's or ours.
 
         Raises:
             VenueError: there is no such order, or not any more.
         """
-        part = self.score.named(segments)
-        order = None if part is None else self.orders[part.order]
-        if order is None or not order.is_here:
-            raise VenueError("ORDER_ID_NOT_FOUND", "Order id not found")
-        if order.is_closed:
-            raise VenueError("ORDER_IS_CLOSED", "Order is closed")
-        if order.cancelled_at is not None:
-            return
-        order.cancelled_at = trio.current_time()
-        if self.course.is_as_recorded or any(turn.needs_cancel for turn in order.turns):
+        order = self._live(name)
+        if CANCEL in order.asked_at:
+            return order
+        if order.wanted_gone() or self.course.is_as_recorded:
+            if not self.course.is_as_recorded:
+                order.forget_what_nobody_asked()
             self._arrange(order)
         else:
             end = partial(self._end, order, order.report_of_cancel())
             order.turns.clear()
             self.agenda.after(seconds(self.score.usual_ns), 0, end)
+        return order
+
+    def modify(self, name: str) -> None:
+        """A modification arrives that the recording knows. Raises as `cancel`."""
+        order = self._live(name)
+        order.modified()
+        self._arrange(order)
+
+    def _live(self, name: str) -> VenueOrder:
+        part = self.score.named(name)
+        order = None if part is None else self.orders[part.order]
+        if order is None or not order.is_here:
+            raise VenueError("ORDER_ID_NOT_FOUND", "Order id not found")
+        if order.is_closed:
+            raise VenueError("ORDER_IS_CLOSED", "Order is closed")
+        return order
 
     def open(self) -> list[dict[str, Any]]:
         """What a list of the open orders says."""
@@ -174,12 +249,18 @@ class Book:
             if each.is_here and each.report and not each.is_closed
         ]
 
-    def closed(self, client_id: str) -> list[dict[str, Any]]:
-        """What the history says of an order."""
-        order = self.orders.get(client_id)
-        return (
-            [order.report] if order is not None and order.is_here and order.is_closed and order.report else []
-        )
+    def history(self, *, since: float, client_id: str = "") -> list[dict[str, Any]]:
+        """What the history says, newest first: of one order, or of those that came ``since``, in trio's time.
+
+        Nobody knows when an order came that the recording does not bring: it is always among them.
+        """
+        there = [
+            (inf if order.posted_at is None else order.posted_at, order.report)
+            for order in self.orders.values()
+            if order.is_here and order.report and client_id in {"", order.report.get("client_id")}
+        ]
+        came = [each for each in there if each[0] >= since]
+        return [report for _, report in sorted(came, key=lambda each: each[0], reverse=True)]
 
     def _arrange(self, order: VenueOrder) -> None:
         """Put the next turn of ``order`` on the agenda, if nothing has to happen before."""
@@ -193,7 +274,12 @@ class Book:
         order.is_due = False
         if order.turns and order.turns[0] is turn:  # else a cancel came in between, and the order has ended
             order.turns.popleft()
-            order.take(turn.report)
+            if turn.fill is None:
+                order.take(turn.report)
+            else:
+                order.take_fill(turn.fill)
+                side = order.side or str(turn.fill.get("side"))
+                self.fills.append(TakenFill(trio.current_time(), turn.record.number, side, turn.fill))
             if turn.is_frame:
                 self.publish(turn.record.number, turn.channel, restored(turn.record.data))
         self._arrange(order)
@@ -205,12 +291,12 @@ class Book:
         self.publish(0, channel, msgspec.json.encode(frame).decode())
 
 
-def _unsigned(terms: dict[str, Any]) -> dict[str, Any]:
+def _unsigned(terms: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in terms.items() if name not in UNREPEATED}
 
 
-def _left(report: dict[str, Any]) -> int:
+def _filled(report: Mapping[str, Any]) -> int | None:
     try:
-        return parse(report["remaining_size"])
+        return parse(report["size"]) - parse(report["remaining_size"])
     except (KeyError, TypeError, ValueError):
-        return 0
+        return None

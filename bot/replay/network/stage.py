@@ -12,6 +12,7 @@ import trio
 from bot import app
 from bot.core.clock import Clock
 from bot.core.order import State
+from bot.core.recovered import NoClaim
 from bot.core.tape import Kind, Stamp
 from bot.journal.reader import Recording
 from bot.journal.record import Record
@@ -19,7 +20,8 @@ from bot.link.clock import TrioClock
 from bot.link.secrets import Redactor
 from bot.paradex.environment import Venue as Place
 from bot.replay.network.fault import Course, Strike
-from bot.replay.network.score import Score, read_score, seconds
+from bot.replay.network.reading import read_score
+from bot.replay.network.score import Score, new_orders, seconds
 from bot.replay.network.venue import Venue
 from bot.replay.network.verdict import standings
 from bot.session.login import Identity
@@ -61,8 +63,11 @@ class Transcript:
         self.records.append(written)
         if kind is Kind.ORDER:
             self.orders[data["client_id"]] = written.data
-        elif kind is Kind.EFFECT and data["do"] == "place":
-            self.orders.setdefault(data["client_id"], {"state": State.INTENT})
+        elif kind is Kind.EFFECT:
+            for order in new_orders(data):
+                self.orders.setdefault(order["client_id"], {"state": State.INTENT})
+        elif kind is Kind.RECOVERED:
+            self.orders |= {order["client_id"]: order for order in written.data["orders"]}
         self._notice(kind, written.data, generation)
         return stamp
 
@@ -127,6 +132,7 @@ async def _play(recording: Recording, score: Score, settings: Settings, strike: 
             run_id=header.run_id,
             tape=tape,
             redactor=Redactor(),
+            claim=NoClaim(score.recovered),
         )
         with network.on(here):
             summary = await app.trade(settings, around, stop)

@@ -16,7 +16,7 @@ import msgspec
 
 from bot.core.tape import Kind
 from bot.journal.record import Record
-from bot.replay.network.score import decoded
+from bot.replay.network.score import BATCH, decoded, new_orders, placed
 
 MASKED = frozenset({"signature", "signature_timestamp"})
 """What a body holds that depends on the key and on how fast a machine is."""
@@ -24,7 +24,9 @@ MASKED = frozenset({"signature", "signature_timestamp"})
 MOST_LINES = 2000
 """Beyond this what differs is not aligned any more: it takes time that grows with the square."""
 
-DECISIONS = frozenset({Kind.EFFECT, Kind.ORDER, Kind.REQUEST, Kind.OUTCOME, Kind.ALARM})
+DECISIONS = frozenset(
+    {Kind.EFFECT, Kind.ORDER, Kind.REQUEST, Kind.OUTCOME, Kind.ALARM, Kind.REPAIR, Kind.MODE}
+)
 
 Thread = tuple[str, str]
 """Which kind of thing, and about what."""
@@ -86,7 +88,7 @@ def told(found: list[Difference], recorded: list[Record], played: list[Record]) 
         name = next((name for name, ids in lonely.items() if ids.search(text)), "")
         if not name:
             lines.append(str(each))
-        elif each.record.kind is Kind.EFFECT and each.record.data["do"] == "place":
+        elif each.record.kind is Kind.EFFECT and new_orders(each.record.data):
             lines.append(f"{each}, and what became of it")
     return lines
 
@@ -95,8 +97,8 @@ def _placed(records: list[Record]) -> dict[str, set[str]]:
     """Client id and venue id of each order, by client id."""
     found: dict[str, set[str]] = {}
     for record in records:
-        if record.kind is Kind.EFFECT and record.data["do"] == "place":
-            found[record.data["client_id"]] = {record.data["client_id"]}
+        if record.kind is Kind.EFFECT and new_orders(record.data):
+            found |= {each["client_id"]: {each["client_id"]} for each in new_orders(record.data)}
         elif record.kind is Kind.ORDER and record.data["client_id"] in found:
             found[record.data["client_id"]].add(record.data["venue_id"])
     return found
@@ -126,15 +128,15 @@ def _name(record: Record) -> str | None:
     match record.kind:
         case Kind.FRAME_IN | Kind.FRAME_OUT:
             return str(record.generation)
-        case Kind.ORDER:
-            return str(data["client_id"])
+        case Kind.ORDER | Kind.REPAIR:
+            return str(data.get("client_id") or data.get("subject"))
         case Kind.EFFECT:
             return str(data.get("client_id") or (data["subject"] if is_ours(data) else ""))
-        case Kind.REQUEST if data["method"] in {"POST", "DELETE"} and data["path"].startswith("/orders"):
+        case Kind.REQUEST if data["method"] != "GET" and data["path"].startswith("/orders"):
             return str(decoded(data.get("body")).get("client_id") or data["path"])
         case Kind.OUTCOME:
             return f"{data['what']} {data.get('client_id', '')}"
-    return "" if record.kind is Kind.ALARM else None
+    return "" if record.kind in {Kind.ALARM, Kind.MODE} else None
 
 
 def is_ours(effect: Mapping[str, Any]) -> bool:
@@ -148,8 +150,11 @@ def line(record: Record) -> str:
     if record.kind is Kind.OUTCOME:
         data = [data["what"], *(data.get(name) for name in ("failure", "status", "code"))]
     if record.kind is Kind.REQUEST:
-        body = {name: value for name, value in decoded(data.get("body")).items() if name not in MASKED}
-        data = [data["method"], data["path"], list(body.items())]
+        bodies = placed(BATCH, data.get("body", "")) or [decoded(data.get("body"))]
+        masked = [[(name, value) for name, value in each.items() if name not in MASKED] for each in bodies]
+        data = [data["method"], data["path"], masked]
+    if record.kind is Kind.MODE:
+        data = data["mode"]
     return msgspec.json.encode(data).decode()
 
 
@@ -170,6 +175,10 @@ def words(record: Record) -> str:  # noqa: PLR0911 - one case for each kind of r
             return f"{data['what']} {data.get('client_id', '')}".rstrip() + f": {how}"
         case Kind.ALARM:
             return f"alarm: {data['text']}"
+        case Kind.MODE:
+            return f"the venue is in mode {data['mode']}"
+        case Kind.REPAIR:
+            return f"{data['what']} {data['subject']} repaired: {data['text']}"
         case Kind.EFFECT:
             return _decision(data)
         case _:
@@ -183,6 +192,10 @@ def _decision(data: Mapping[str, Any]) -> str:
                 f"place {data['client_id']}: {data['side']} {data['size']} {data['market']} at {data['price']}, "
                 f"{data['type']} {data['instruction']}"
             )
+        case "place batch" | "cancel batch" as what:
+            return f"{what}: {', '.join(order['client_id'] for order in data['orders'])}"
+        case "modify":
+            return f"modify {data['client_id']} to {data['size']} at {data['price']}"
         case "wait":
             return f"wait {data['seconds']:g} s, then {data['purpose']} {data['subject']}"
     return " ".join(str(data[name]) for name in ("do", "client_id", "market", "reason") if data.get(name))

@@ -24,7 +24,7 @@ from bot.replay.network.agenda import Agenda
 from bot.replay.network.answers import Answers, Outcome
 from bot.replay.network.fault import Course, Fault
 from bot.replay.network.orders import Book
-from bot.replay.network.score import Exchange, Key, Score, key_of, key_of_record, seconds
+from bot.replay.network.score import Exchange, Key, Score, key_of, key_of_record, placed, seconds
 from bot.replay.network.sockets import Sockets
 from bot.simulation.address import Address
 from bot.simulation.connection import Connection
@@ -112,8 +112,8 @@ class Venue:
 
     async def _asked(self, wire: Connection, request: Request) -> Answer:
         key = key_of(request.method, request.segments[1:], request.query, request.body)
-        if key[3]:
-            self.sent[key[3]] += 1
+        if request.method == "POST":
+            self.sent.update(str(terms.get("client_id")) for terms in placed(key[1], request.body))
         waiting = self._score.exchanges.get(key)
         exchange = waiting.popleft() if waiting else None
         pending = Pending(wire, request, key, exchange)

@@ -13,11 +13,14 @@ from bot.core.order import TERMINAL, State
 from bot.core.tape import Kind
 from bot.journal.record import Record
 from bot.replay.network.orders import Book, VenueOrder
+from bot.replay.network.score import new_orders
 from bot.replay.network.story import words
 
 SAME = {
     State.NEW: frozenset({"NEW"}),
+    State.UNTRIGGERED: frozenset({"UNTRIGGERED"}),
     State.OPEN: frozenset({"OPEN", "UNTRIGGERED"}),
+    State.PARTLY_FILLED: frozenset({"NEW", "OPEN", "UNTRIGGERED"}),
     State.CLOSED: frozenset({"CLOSED"}),
     State.REJECTED: frozenset({""}),
     State.NEVER_ACCEPTED: frozenset({""}),
@@ -92,11 +95,12 @@ def _doubled(sent: Mapping[str, int], records: list[Record]) -> Iterator[str]:
                 state[data["client_id"]] = data["state"]
                 if data["state"] == State.NEVER_ACCEPTED:  # a fact: it may be sent again
                     again[data["client_id"]] = again.get(data["client_id"], 0) + 1
-            case Kind.EFFECT, {"do": "place"} as data:
-                market[data["client_id"]] = data["market"]
-                for other, its_state in state.items():
-                    if its_state == State.UNKNOWN and market.get(other) == data["market"]:
-                        yield f"doubled: {words(record)}, while nobody knows what became of {other}"
+            case Kind.EFFECT, data:
+                for order in new_orders(data):
+                    market[order["client_id"]] = order["market"]
+                    for other, its_state in state.items():
+                        if its_state == State.UNKNOWN and market.get(other) == order["market"]:
+                            yield f"doubled: {words(record)}, while nobody knows what became of {other}"
     for client_id, times in sent.items():
         if times > 1 + again.get(client_id, 0):
             yield f"doubled: {client_id} was sent {times} times"

@@ -49,11 +49,13 @@ class _Body(msgspec.Struct):
 
 class _Request(msgspec.Struct):
     body: str
-    path: Literal["/orders"]
 
 
 class _SentOrder(msgspec.Struct):
+    """The intent of a new order. Its body is a list of one where it left in a batch."""
+
     client_id: str
+    what: Literal["place"]
     request: _Request
 
 
@@ -83,8 +85,10 @@ class HashingAhead:
     _hashed: dict[str, Hashed] = attrs.field(factory=dict)
     _itself: StructHashing = attrs.field(factory=StructHashing)
 
-    def hashes(self, terms: OrderTerms, recorded: Intent) -> Hashes:
+    def hashes(self, terms: OrderTerms, recorded: Intent, modified_id: str = "") -> Hashes:
         self._progress.value += 1
+        if modified_id:
+            return self._itself.hashes(terms, recorded, modified_id)
         if recorded.client_id not in self._hashed:
             self._hashed |= {each.client_id: each for each in self._received()}
         ahead = self._hashed.pop(recorded.client_id, None)
@@ -126,7 +130,8 @@ def hash_recorded(records: Iterable[Record], progress: Progress) -> Iterator[Has
             continue
         try:
             order = msgspec.convert(record.data, _SentOrder)
-            body = msgspec.json.decode(order.request.body, type=_Body)
+            decoded = msgspec.json.decode(order.request.body, type=_Body | tuple[_Body])
+            body = decoded[0] if isinstance(decoded, tuple) else decoded
             terms = OrderTerms(
                 timestamp_ms=body.signature_timestamp,
                 market=body.market,

@@ -10,7 +10,7 @@ from bot.core.tape import Kind, Stamp
 from bot.journal.record import Record
 from bot.replay.steps.report import Divergence
 
-DECIDED = frozenset({Kind.EFFECT, Kind.ORDER, Kind.ALARM})
+DECIDED = frozenset({Kind.EFFECT, Kind.ORDER, Kind.REPAIR, Kind.ALARM})
 """What comes out of a step. It stands right behind what the step was told: nothing happens in between."""
 
 OTHERWISE = "other than recorded"
@@ -112,4 +112,4 @@ def _subject(kind: Kind | str, data: Any) -> tuple[object, ...]:
     if not isinstance(data, dict) or kind == Kind.ALARM:
         return (kind,)
     get = data.get
-    return (kind, get("do"), get("client_id") or get("market"), get("purpose"), get("subject"))
+    return (kind, get("do") or get("what"), get("client_id") or get("market"), get("purpose"), get("subject"))

@@ -6,25 +6,39 @@ from typing import Any
 import attrs
 
 from bot.core.errors import NotSentError, RequestError, UnknownOutcomeError
-from bot.core.order import Order
 from bot.core.tape import HIDDEN, Kind
 from bot.link.pool import Lane
-from bot.paradex import rest
+from bot.paradex import orders, rest
+from bot.paradex.orders import SignedOrder
+from bot.paradex.request import Request
+from bot.paradex.snip12 import OrderTerms
 from bot.replay.steps.shapes import Intent, Outcome
 from bot.session.inbox import Item
 from bot.trading.effects import (
     BboFetched,
+    CancelBatch,
     CancelEnded,
     CancelOrder,
     Effect,
     FetchBbo,
     LookedUp,
     LookUpOrder,
+    ModifyEnded,
+    ModifyOrder,
+    PlaceBatch,
     PlaceOrder,
     SendEnded,
     SetTimer,
+    Signed,
 )
-from bot.trading.executor import cancel_request, find_report, history_request
+from bot.trading.executor import (
+    cancel_batch_request,
+    cancel_request,
+    failures_of_cancels,
+    find_report,
+    history_request,
+)
+from bot.trading.sending import modified_terms, modify_request, place_request, results_of, terms
 from bot.trading.transcript import of_effect
 
 SECRET = object()
@@ -38,7 +52,7 @@ class Exchange:
     x: int
     record: int
     ns: int
-    request: rest.Request[Any]
+    request: Request[Any]
     result: Any = None
     """The answer's value, a `RequestError`, or None while it is under way."""
 
@@ -60,6 +74,10 @@ class Exchange:
         return isinstance(self.result, RequestError)
 
 
+Key = tuple[str, str]
+"""What an outcome, or a timer, names an errand by: what it does, and for which order, market or purpose."""
+
+
 @attrs.define(eq=False)
 class Errand:
     """An effect that is being carried out."""
@@ -67,18 +85,21 @@ class Errand:
     effect: Effect
     record: int
     ns: int
-    key: tuple[str, str] = attrs.field(init=False)
-    """What its outcome, or its timer, names it by."""
+    keys: list[Key] = attrs.field(init=False)
+    """One for each outcome that is not told yet: a batch has several."""
 
-    order_request: rest.Request[Any] | None = None
-    """Of an order, once it is signed."""
+    signed: list[SignedOrder] = attrs.field(factory=list)
+    """Its orders, as far as they are signed."""
+
+    modification: Request[Any] | None = None
+    """Once it is signed."""
 
     exchanges: list[Exchange] = attrs.field(factory=list)
 
     kind = Kind.EFFECT
 
     def __attrs_post_init__(self) -> None:
-        self.key = _key_of(self.effect)
+        self.keys = _keys_of(self.effect)
 
     def told(self) -> dict[str, Any]:
         data: dict[str, Any] = of_effect(self.effect).data
@@ -86,7 +107,8 @@ class Errand:
 
     @property
     def lane(self) -> Lane:
-        return Lane.ORDERS if isinstance(self.effect, (PlaceOrder, CancelOrder)) else Lane.HOUSEKEEPING
+        is_order = isinstance(self.effect, (PlaceOrder, PlaceBatch, ModifyOrder, CancelOrder, CancelBatch))
+        return Lane.ORDERS if is_order else Lane.HOUSEKEEPING
 
     def due_ns(self, wait: SetTimer) -> int:
         """When a timer that this sets elapses."""
@@ -101,9 +123,11 @@ class Errand:
     def is_asking(self) -> bool:
         """Whether the venue has to be asked something (more) for it, and nothing keeps it from that."""
         match self.effect, self.exchanges:
-            case PlaceOrder(), []:
-                return self.order_request is not None
-            case ((CancelOrder() | LookUpOrder() | FetchBbo()), []):
+            case (PlaceOrder() | PlaceBatch()) as placing, []:
+                return len(self.signed) == len(placing.orders)
+            case ModifyOrder(), []:
+                return self.modification is not None
+            case ((CancelOrder() | CancelBatch() | LookUpOrder() | FetchBbo()), []):
                 return True
             case LookUpOrder(), [first]:
                 return first.result is not None and not first.has_failed
@@ -112,37 +136,65 @@ class Errand:
     @property
     def _has_deadline(self) -> bool:
         """Of its own, which may pass before there is a request, too."""
-        return isinstance(self.effect, CancelOrder)
+        return isinstance(self.effect, (CancelOrder, CancelBatch))
 
-    def sign(self, order: Order, intent: Intent, recv_window: int) -> rest.Request[Any]:
-        """Note that the order is signed; returns what is about to leave."""
-        self.order_request = rest.create_order(
-            order,
-            signature=HIDDEN,
-            signature_timestamp=intent.signature_timestamp,
-            recv_window=recv_window,
-            cause=self.record,
-        )
-        return self.order_request
+    def is_to_sign(self, client_id: str) -> bool:
+        """Whether this order is one of those that it sends, and not signed yet."""
+        match self.effect:
+            case (PlaceOrder() | PlaceBatch()) as placing:
+                next_one = placing.orders[len(self.signed) :][:1]
+                return any(order.client_id == client_id for order in next_one)
+            case ModifyOrder(order):
+                return self.modification is None and order.client_id == client_id
+        return False
 
-    def next_request(self) -> rest.Request[Any] | None:
+    def terms(self, intent: Intent) -> tuple[OrderTerms, str]:
+        """What is signed next for it, and the venue's id of an order that is modified; empty for a new one."""
+        match self.effect:
+            case (PlaceOrder() | PlaceBatch()) as placing:
+                return terms(placing.orders[len(self.signed)], intent.signature_timestamp), ""
+            case ModifyOrder(order) as modify:
+                return modified_terms(modify, intent.signature_timestamp), order.venue_id
+        raise TypeError(f"nothing is signed for {self.effect!r}")
+
+    def sign(self, intent: Intent, recv_window: int) -> Request[Any]:
+        """Note that the next of its orders is signed; returns what is about to leave of it."""
+        match self.effect:
+            case (PlaceOrder() | PlaceBatch()) as placing:
+                signed = SignedOrder(
+                    order=placing.orders[len(self.signed)],
+                    signature=HIDDEN,
+                    signature_timestamp=intent.signature_timestamp,
+                    recv_window=recv_window,
+                )
+                self.signed.append(signed)
+                return place_request(placing, [signed], self.record)
+            case ModifyOrder() as modify:
+                self.modification = modify_request(modify, HIDDEN, intent.signature_timestamp, self.record)
+                return self.modification
+        raise TypeError(f"nothing is signed for {self.effect!r}")
+
+    def next_request(self) -> Request[Any] | None:  # noqa: PLR0911 - one for each kind of effect
         """What is asked of the venue next; None if that was everything, or it is too soon."""
         if not self.is_asking:
             return None
         match self.effect:
             case CancelOrder(order):
                 return cancel_request(order, self.record)
+            case CancelBatch(unwanted):
+                return cancel_batch_request(unwanted, self.record)
             case LookUpOrder(order) if self.exchanges:
                 return history_request(order, self.record)
             case LookUpOrder():
-                return rest.open_orders(cause=self.record)
+                return orders.list_open(cause=self.record)
             case FetchBbo(market):
                 return rest.bbo(market, cause=self.record)
-            case _:
-                return self.order_request
+            case (PlaceOrder() | PlaceBatch()) as placing:
+                return place_request(placing, self.signed, self.record)
+        return self.modification
 
-    def ended(self, failure: RequestError | None) -> Item | None:
-        """What the order manager is told; None if it cannot be told anything yet.
+    def ended(self, subject: str, failure: RequestError | None) -> Item | None:
+        """What the order manager is told of an order or a market; None if it cannot be told anything yet.
 
         ``failure`` is the recorded one, which is believed where no request tells: the bot itself held it back.
         """
@@ -152,44 +204,54 @@ class Errand:
             result: Any = failure if isinstance(failure, believed) else None
         else:
             result = last.result
-        return None if result is None else self._item(result, last)
+        return None if result is None else self._item(subject, result, last)
 
-    def _item(self, result: Any, last: Exchange | None) -> Item:
+    def _item(self, subject: str, result: Any, last: Exchange | None) -> Item:
+        failure = result if isinstance(result, RequestError) else None
+        exchange = 0 if last is None else last.x
         match self.effect:
-            case PlaceOrder(order) if last is not None:
+            case (PlaceOrder() | PlaceBatch()) as placing:
                 return SendEnded(
-                    client_id=order.client_id,
-                    result=result,
-                    reused=last.reused,
-                    request_ns=last.elapsed_ns,
-                    exchange=last.x,
+                    client_id=subject,
+                    result=failure or results_of(placing.orders, result)[subject],
+                    reused=last is not None and last.reused,
+                    request_ns=0 if last is None else last.elapsed_ns,
+                    exchange=exchange,
                 )
-            case PlaceOrder(order):
-                return SendEnded(client_id=order.client_id, result=result)
-            case CancelOrder(order):
-                return CancelEnded(order.client_id, result if isinstance(result, RequestError) else None)
-            case LookUpOrder(order):
-                if not isinstance(result, RequestError):
+            case ModifyOrder() as modify:
+                return ModifyEnded(
+                    client_id=subject, number=modify.wanted.number, result=result, exchange=exchange
+                )
+            case CancelOrder():
+                return CancelEnded(subject, failure)
+            case CancelBatch(unwanted):
+                return CancelEnded(subject, failures_of_cancels(unwanted, result)[subject])
+            case LookUpOrder():
+                if failure is None:
                     open_orders, history = (exchange.result for exchange in self.exchanges)
-                    result = find_report(order.client_id, open_orders.results, history.results)
-                return LookedUp(order.client_id, result, tuple(exchange.x for exchange in self.exchanges))
-            case FetchBbo(market):
-                return BboFetched(market, result, 0 if last is None else last.x)
+                    result = find_report(subject, open_orders.results, history.results)
+                return LookedUp(subject, result, tuple(exchange.x for exchange in self.exchanges))
+            case FetchBbo():
+                return BboFetched(subject, result, exchange)
         raise TypeError(f"nothing is told of {self.effect!r}")
 
 
-def _key_of(effect: Effect) -> tuple[str, str]:
+def _keys_of(effect: Effect) -> list[Key]:  # noqa: PLR0911 - one for each kind of effect
     match effect:
-        case PlaceOrder(order):
-            return "place", order.client_id
+        case PlaceOrder() | PlaceBatch():
+            return [("place", order.client_id) for order in effect.orders]
+        case ModifyOrder(order):
+            return [("modify", order.client_id)]
         case CancelOrder(order):
-            return "cancel", order.client_id
+            return [("cancel", order.client_id)]
+        case CancelBatch(unwanted):
+            return [("cancel", order.client_id) for order in unwanted]
         case LookUpOrder(order):
-            return "look up", order.client_id
+            return [("look up", order.client_id)]
         case FetchBbo(market):
-            return "quote", market
+            return [("quote", market)]
         case SetTimer(timer):
-            return f"wait {timer.purpose}", timer.subject
+            return [(f"wait {timer.purpose}", timer.subject)]
     raise TypeError(f"no errand: {effect!r}")
 
 
@@ -198,28 +260,29 @@ class Errands:
 
     def __init__(self) -> None:
         self.by_record: dict[int, Errand] = {}
-        self._by_key: defaultdict[tuple[str, str], list[Errand]] = defaultdict(list)
+        self._by_key: defaultdict[Key, list[Errand]] = defaultdict(list)
 
     def add(self, errand: Errand) -> None:
         if errand.record:
             self.by_record[errand.record] = errand
-        self._by_key[errand.key].append(errand)
+        for key in errand.keys:
+            self._by_key[key].append(errand)
 
-    def oldest(self, what: str, subject: str) -> Errand | None:
+    def oldest(self, key: Key) -> Errand | None:
         """Of those of one kind about one order, market or timer."""
-        return next(iter(self._by_key.get((what, subject), ())), None)
+        return next(iter(self._by_key.get(key, ())), None)
 
-    def to_sign(self, client_id: str) -> Errand | None:
-        """The order that was placed, and is not signed yet."""
-        errand = self.oldest("place", client_id)
-        return errand if errand is not None and errand.order_request is None else None
+    def to_sign(self, what: Signed, client_id: str) -> Errand | None:
+        """The one that an order was placed or modified by, which is not signed yet."""
+        errands = self._by_key.get((what, client_id), ())
+        return next((errand for errand in errands if errand.is_to_sign(client_id)), None)
 
     def all(self) -> list[Errand]:
-        return [errand for errands in self._by_key.values() for errand in errands]
+        return list(dict.fromkeys(errand for errands in self._by_key.values() for errand in errands))
 
-    def find(self, outcome: Outcome, failure: RequestError | None) -> Errand | None:
+    def find(self, key: Key, outcome: Outcome, failure: RequestError | None) -> Errand | None:
         """The errand that ``outcome`` ends: by the numbers of its answers, or else the first that ended so."""
-        errands = self._by_key.get((outcome.what, outcome.client_id or outcome.market), [])
+        errands = self._by_key.get(key, [])
         if outcome.x:
             named = (e for e in errands if [exchange.x for exchange in e.exchanges] == outcome.x)
             return next(named, None)
@@ -230,13 +293,16 @@ class Errands:
             result = errand.exchanges[-1].result if errand.exchanges else None
             if isinstance(result, RequestError) and failure is not None:
                 return 0 if result.told() == failure.told() else 1
-            return 2 if errand.ended(failure) is not None else 3
+            return 2 if errand.ended(key[1], failure) is not None else 3
 
         return min(errands, key=likeness, default=None)
 
-    def remove(self, errand: Errand) -> None:
-        self.by_record.pop(errand.record, None)
-        under_way = self._by_key[errand.key]
+    def remove(self, errand: Errand, key: Key) -> None:
+        """What ``key`` names is told."""
+        errand.keys.remove(key)
+        if not errand.keys:
+            self.by_record.pop(errand.record, None)
+        under_way = self._by_key[key]
         under_way.remove(errand)
         if not under_way:
-            del self._by_key[errand.key]
+            del self._by_key[key]

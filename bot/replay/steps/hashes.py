@@ -21,8 +21,11 @@ class Hashes:
 
 
 class Hashing(Protocol):
-    def hashes(self, terms: OrderTerms, recorded: Intent) -> Hashes:
-        """Those of ``terms``, as far as they can be known. Raises ValueError for what no message can carry."""
+    def hashes(self, terms: OrderTerms, recorded: Intent, modified_id: str = "") -> Hashes:
+        """Those of ``terms``, as far as they can be known, and of the venue's id of an order that they modify.
+
+        Raises ValueError for what no message can carry.
+        """
         ...
 
 
@@ -33,12 +36,15 @@ class StructHashing:
         # No struct's hash depends on chain or account.
         self._hasher = MessageHasher.for_account(find_curve().pedersen, chain_id="any", account=0)
 
-    def struct(self, terms: OrderTerms) -> int:
+    def struct(self, terms: OrderTerms, modified_id: str = "") -> int:
         """Raises as `hashes`."""
+        if modified_id:
+            return self._hasher.modify_struct(terms, order_id=modified_id)
         return self._hasher.order_struct(terms)
 
-    def hashes(self, terms: OrderTerms, recorded: Intent) -> Hashes:
-        return Hashes(self.struct(terms), from_hex(recorded.message_hash), recorded.signature_digest)
+    def hashes(self, terms: OrderTerms, recorded: Intent, modified_id: str = "") -> Hashes:
+        struct = self.struct(terms, modified_id)
+        return Hashes(struct, from_hex(recorded.message_hash), recorded.signature_digest)
 
 
 @attrs.frozen
@@ -52,8 +58,11 @@ class Signing:
     signer: Signer
     shows_account: bool
 
-    def hashes(self, terms: OrderTerms, recorded: Intent) -> Hashes:
-        signature = self.signer.sign_order(terms)
+    def hashes(self, terms: OrderTerms, recorded: Intent, modified_id: str = "") -> Hashes:
+        if modified_id:
+            signature = self.signer.sign_modify(terms, order_id=modified_id)
+        else:
+            signature = self.signer.sign_order(terms)
         message = signature.message_hash if self.shows_account else from_hex(recorded.message_hash)
         return Hashes(signature.struct_hash or 0, message, signature.digest())
 

@@ -19,7 +19,7 @@ from bot.settings import Settings
 from bot.settings.recorded import of_recording
 from bot.settings.value import plain
 
-TRADING = ("strategy", "orders")
+TRADING = ("strategy", "orders", "limits")
 """The sections of the settings that decide what is traded; the others are of the connection, which is recorded."""
 
 
@@ -86,8 +86,10 @@ def decide_anew(session: Session, settings: Settings) -> Report:
     def differ(divergence: Divergence) -> None:
         data = divergence.expected if divergence.came is None else divergence.came
         match divergence.kind, data:
-            case Kind.EFFECT, {"do": "place", "client_id": str(client_id)}:
+            case Kind.EFFECT, {"do": "place" | "modify", "client_id": str(client_id)}:
                 placed_otherwise.add(client_id)
+            case Kind.EFFECT, {"do": "place batch", "orders": list(batch)}:
+                placed_otherwise.update(order["client_id"] for order in batch)
             case Kind.INTENT, {"client_id": client_id} if client_id not in placed_otherwise:
                 pass  # only how it is sent is another
             case Kind.ALARM, {"text": str(text)} if not any(f"{name}:" in text for name in placed_otherwise):

@@ -13,6 +13,7 @@ import attrs
 
 from bot.app import new_manager
 from bot.core.errors import FatalError
+from bot.core.recovered import retold
 from bot.core.tape import HIDDEN, Kind, restored
 from bot.journal.header import Header
 from bot.journal.record import Record
@@ -20,6 +21,7 @@ from bot.link.clock import VenueClock
 from bot.link.websocket import Frame
 from bot.paradex import rpc
 from bot.paradex.address import from_hex
+from bot.paradex.answers import SystemState
 from bot.replay.steps import shapes
 from bot.replay.steps.comparison import ComparingTape
 from bot.replay.steps.conversations import Conversation
@@ -31,11 +33,18 @@ from bot.replay.steps.shapes import shaped, unusable
 from bot.replay.steps.traffic import Traffic, failure_of
 from bot.session.capabilities import open_session
 from bot.session.generation import hear
-from bot.session.inbox import Item, OpenOrdersListed, SessionLost, SessionOpened
+from bot.session.inbox import Item, KillSwitchPulled, PlatformMode, SessionLost, SessionOpened, Snapshot
 from bot.session.login import read_markets
 from bot.settings import Settings
-from bot.trading.effects import Effect, PlaceOrder, SendStarted, SetTimer, StopAsked, TimerFired
-from bot.trading.executor import terms
+from bot.trading.effects import (
+    AccountRecovered,
+    Effect,
+    SendStarted,
+    SetTimer,
+    StopAsked,
+    TakeSnapshot,
+    TimerFired,
+)
 from bot.trading.stream import OrderedStream
 
 TIMER_EARLY_NS = 1_000_000
@@ -82,8 +91,8 @@ class Replay:
     _session: int = 0
     """The generation that is ready; 0 for none."""
 
-    _is_listed: bool = False
-    """The order manager got a list of open orders since the WebSocket opened."""
+    _has_snapshot: bool = False
+    """The order manager got a snapshot since the WebSocket opened."""
 
     _session_scope: ExitStack = attrs.field(factory=ExitStack)
     _conversations: dict[int, Conversation] = attrs.field(factory=dict)
@@ -119,6 +128,8 @@ class Replay:
             Kind.INTENT: self._intent,
             Kind.OUTCOME: self._outcome,
             Kind.TIMER: self._timer,
+            Kind.MODE: self._mode,
+            Kind.RECOVERED: self._recovered,
             Kind.COMMAND: self._command,
             Kind.STOP: self._stop,
             Kind.END: self._end,
@@ -172,6 +183,8 @@ class Replay:
         record = self._tape.record
         if self._stream is None:
             self._stream = self._new_stream(record)
+            if not isinstance(item, AccountRecovered):
+                self.misfit(record, "something before what earlier runs left is taken over")
         try:
             self._stream(item)
         except Exception as error:  # noqa: BLE001 - whatever broke the bot is what somebody looks for
@@ -187,12 +200,17 @@ class Replay:
         except FatalError as fatal:
             part(record, str(fatal))
         manager = new_manager(self.settings, markets, self.header.run_id)
-        stream = OrderedStream(manager, self._tape, alarm=lambda _text: None, give_up=lambda _reason: None)
+
+        def ignored(_text: str) -> None:
+            pass
+
+        stream = OrderedStream(manager, self._tape, alarm=ignored, pull_kill_switch=ignored, give_up=ignored)
         stream.carry_out = self._carry_out
         return stream
 
     def _carry_out(self, effect: Effect, number: int) -> None:
-        self._errands.add(Errand(effect, number, self._clock.ns))
+        if not isinstance(effect, TakeSnapshot):  # nobody reports that it was done
+            self._errands.add(Errand(effect, number, self._clock.ns))
 
     # The connection.
 
@@ -203,7 +221,7 @@ class Replay:
             self.misfit(record, "a WebSocket opens while another is open")
         self._open = {record.generation}
         self._conversations[record.generation] = Conversation.begin(self.settings.orders.markets)
-        self._is_listed = False
+        self._has_snapshot = False
 
     def _socket_end(self, record: Record) -> None:
         shaped(record, shapes.SocketEnd)
@@ -238,7 +256,7 @@ class Replay:
         if shaped(record, shapes.Generation).session == "ready":
             conversation = self._conversations.get(generation)
             is_subscribed = conversation is not None and conversation.is_complete
-            if not is_subscribed or not self._is_listed or self._session:
+            if not is_subscribed or not self._has_snapshot or self._session:
                 self.misfit(record, "a session that cannot be ready")
                 return
             self._session = generation
@@ -257,25 +275,38 @@ class Replay:
 
     def _outcome(self, record: Record) -> None:
         outcome = shaped(record, shapes.Outcome)
-        if outcome.what == "list":
-            self._list(record, outcome)
+        if outcome.what == "snapshot":
+            self._snapshot(record, outcome)
             return
         failure = failure_of(record) if outcome.failure else None
-        errand = self._errands.find(outcome, failure)
-        item = None if errand is None else errand.ended(failure)
+        subject = outcome.client_id or outcome.market
+        errand = self._errands.find((outcome.what, subject), outcome, failure)
+        item = None if errand is None else errand.ended(subject, failure)
         if errand is None or item is None:
             self.misfit(record, "the outcome of something that was not done, or has not ended")
             return
-        self._errands.remove(errand)
+        self._errands.remove(errand, (outcome.what, subject))
         self._tell(item)
 
-    def _list(self, record: Record, outcome: shapes.Outcome) -> None:
-        exchange = self._traffic.listed.pop(outcome.x[0], None) if len(outcome.x) == 1 else None
-        if exchange is None or outcome.requested_ns > exchange.ns:
-            self.misfit(record, "a list of open orders that was not asked for")
+    def _snapshot(self, record: Record, outcome: shapes.Outcome) -> None:
+        exchanges = self._traffic.take_snapshot(outcome.x)
+        if exchanges is None or any(outcome.requested_ns > each.ns for part in exchanges for each in part):
+            self.misfit(record, "a snapshot that was not asked for")
             return
-        self._is_listed = True
-        self._tell(OpenOrdersListed(outcome.requested_ns, tuple(exchange.result.results), exchange.x))
+        open_orders, history, fills, positions = (
+            tuple(report for each in part for report in each.result.results) for part in exchanges
+        )
+        self._has_snapshot = True
+        self._tell(
+            Snapshot(
+                requested_ns=outcome.requested_ns,
+                open_orders=open_orders,
+                history=history,
+                fills=fills,
+                positions=positions,
+                exchanges=tuple(tuple(each.x for each in part) for part in exchanges),
+            )
+        )
 
     def _intent(self, record: Record) -> None:
         intent = shaped(record, shapes.Intent)
@@ -284,24 +315,25 @@ class Replay:
         except ValueError as error:
             raise unusable(record, error) from error
         self.report.orders += 1
-        errand = self._errands.to_sign(intent.client_id)
-        if errand is None or not isinstance(errand.effect, PlaceOrder):
-            self.misfit(record, "an order that is not placed")
+        errand = self._errands.to_sign(intent.what, intent.client_id)
+        if errand is None:
+            self.misfit(record, "an order that is not placed, or not modified")
             return
-        order = errand.effect.order
         self._check_timestamp(record, intent)
+        terms, modified_id = errand.terms(intent)
         try:
-            hashes = self._traffic.hashing.hashes(terms(order, intent.signature_timestamp), intent)
+            hashes = self._traffic.hashing.hashes(terms, intent, modified_id)
         except ValueError as error:
             self.misfit(record, f"an order that cannot be signed: {error}")
             return
-        request = errand.sign(order, intent, self.settings.orders.recv_window)
+        request = errand.sign(intent, self.settings.orders.recv_window)
         self._tell(
             SendStarted(
-                order.client_id,
+                intent.client_id,
                 intent.signature_timestamp,
                 intent.sent_ns,
                 intent.sign_ns,
+                intent.what,
                 struct_hash=hashes.struct,
                 message_hash=hashes.message,
                 signature_digest=hashes.digest,
@@ -322,7 +354,8 @@ class Replay:
 
     def _timer(self, record: Record) -> None:
         timer = shaped(record, shapes.Timer)
-        errand = self._errands.oldest(f"wait {timer.purpose}", timer.subject)
+        key = (f"wait {timer.purpose}", timer.subject)
+        errand = self._errands.oldest(key)
         if errand is None or not isinstance(errand.effect, SetTimer):
             self.misfit(record, "a timer elapses that nobody set")
             return
@@ -330,14 +363,30 @@ class Replay:
         if record.ns < due_ns - TIMER_EARLY_NS:
             what = "elapses too soon; ns"
             self.differ(Divergence(record.number, record.ns, record.kind, what, due_ns, record.ns))
-        self._errands.remove(errand)
+        self._errands.remove(errand, key)
         self._tell(TimerFired(errand.effect.timer))
+
+    def _mode(self, record: Record) -> None:
+        exchange = self._traffic.untold.pop(shaped(record, shapes.Mode).x, None)
+        if exchange is None or not isinstance(exchange.result, SystemState):
+            self.misfit(record, "a mode that nobody asked for")
+            return
+        self._tell(PlatformMode(exchange.result.status, exchange.x))
+
+    def _recovered(self, record: Record) -> None:
+        try:
+            recovered, until_ns = retold(record.data), tuple(record.data["acceptable_until_ns"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise unusable(record, f"nothing that is left by runs: {error}") from error
+        self._tell(AccountRecovered(recovered, until_ns))
 
     def _stop(self, record: Record) -> None:
         self._tell(StopAsked(shaped(record, shapes.Stop).reason))
 
     def _command(self, record: Record) -> None:
-        shaped(record, shapes.Command)  # it only shortens the wait for the end
+        command = shaped(record, shapes.Command)
+        if command.command == "kill switch":
+            self._tell(KillSwitchPulled(command.reason))  # the others only shorten the wait for the end
 
     # The end.
 

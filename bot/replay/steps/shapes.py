@@ -1,11 +1,12 @@
 """What the records that go into a replay look like. What comes out of it is compared, so it needs no shape here."""
 
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from bot.journal.record import Record
 from bot.replay.errors import UnusableRecordingError
+from bot.trading.effects import Signed
 
 T = TypeVar("T")
 
@@ -34,6 +35,7 @@ class Failure(msgspec.Struct):
 
 
 class Intent(msgspec.Struct):
+    what: Signed
     client_id: str
     signature_timestamp: int
     sent_ns: int
@@ -43,10 +45,12 @@ class Intent(msgspec.Struct):
 
 
 class Outcome(msgspec.Struct):
-    what: Literal["place", "cancel", "look up", "quote", "list"]
+    what: Literal["place", "modify", "cancel", "look up", "quote", "snapshot"]
     client_id: str = ""
     market: str = ""
-    x: list[int] = []
+    x: list[Any] = []
+    """Numbers; of a snapshot four lists of numbers."""
+
     failure: str = ""
     requested_ns: int = 0
 
@@ -64,8 +68,13 @@ class Stop(msgspec.Struct):
     reason: str
 
 
+class Mode(msgspec.Struct):
+    x: int
+
+
 class Command(msgspec.Struct):
     command: str
+    reason: str = ""
 
 
 class SocketEnd(msgspec.Struct):

@@ -12,8 +12,17 @@ from bot.journal.record import Record
 from bot.link import http
 from bot.link.clock import VenueClock
 from bot.link.pool import Lane
-from bot.paradex import rest
-from bot.paradex.answers import MarketsAnswer, OrdersAnswer, SystemConfig, SystemTime
+from bot.paradex.answers import (
+    FillPage,
+    MarketsAnswer,
+    OrderPage,
+    OrdersAnswer,
+    PositionsAnswer,
+    SystemConfig,
+    SystemState,
+    SystemTime,
+)
+from bot.paradex.request import Request
 from bot.replay.steps import shapes
 from bot.replay.steps.comparison import ComparingTape
 from bot.replay.steps.errands import SECRET, Errand, Errands, Exchange
@@ -41,8 +50,8 @@ class Traffic:
     hashing: Hashing
     markets: MarketsAnswer | None = None
     under_way: dict[int, Exchange] = attrs.field(factory=dict)
-    listed: dict[int, Exchange] = attrs.field(factory=dict)
-    """Lists of open orders that the order manager has not been told of."""
+    untold: dict[int, Exchange] = attrs.field(factory=dict)
+    """Answers of which the order manager has not been told what they brought: parts of snapshots, modes."""
 
     asked: int = 0
     """How many requests there were."""
@@ -65,13 +74,14 @@ class Traffic:
 
     def _made_again(
         self, asked: shapes.Request, errand: Errand | None, ledger: Ledger | None
-    ) -> tuple[rest.Request[Any] | None, Lane]:
+    ) -> tuple[Request[Any] | None, Lane]:
         if errand is not None:
             return errand.next_request(), errand.lane
         if asked.of:
             return None, Lane.HOUSEKEEPING
         signer = self.hashing.signer if isinstance(self.hashing, Signing) and self.shows_account else None
-        return unprompted(asked, [] if ledger is None else ledger.live(), signer), Lane.HOUSEKEEPING
+        lane = Lane.ORDERS if asked.method == "DELETE" else Lane.HOUSEKEEPING
+        return unprompted(asked, [] if ledger is None else ledger.live(), signer), lane
 
     def answer(self, record: Record) -> None:
         answer = shaped(record, shapes.Answer)
@@ -111,8 +121,17 @@ class Traffic:
                     raise unusable(record, f"no signer for this key and this venue: {error}") from error
             case MarketsAnswer() as markets:
                 self.markets = markets
-            case OrdersAnswer():
-                self.listed[exchange.x] = exchange
+            case OrdersAnswer() | OrderPage() | FillPage() | PositionsAnswer() | SystemState():
+                self.untold[exchange.x] = exchange
+
+    def take_snapshot(self, numbers: list[Any]) -> list[list[Exchange]] | None:
+        """The answers of a snapshot, of each of its parts; None if they do not make one."""
+        try:
+            parts = [[self.untold.pop(number) for number in part] for part in numbers]
+            kinds = [{type(each.result) for each in part} for part in parts]
+        except (KeyError, TypeError):
+            return None
+        return parts if kinds == [{OrdersAnswer}, {OrderPage}, {FillPage}, {PositionsAnswer}] else None
 
     def failure(self, record: Record) -> None:
         failed = shaped(record, shapes.Failure)

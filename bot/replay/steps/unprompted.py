@@ -2,22 +2,26 @@
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 
 from bot.core.order import Order
 from bot.core.tape import HIDDEN
 from bot.link.signer import Signer
-from bot.paradex import rest
+from bot.paradex import account as holdings
+from bot.paradex import orders, request, rest
 from bot.replay.steps.shapes import Request
+from bot.trading.executor import cancel_request
+from bot.trading.leftovers import cancels_of
 
 ACCOUNT, ETHEREUM_ACCOUNT = "PARADEX-STARKNET-ACCOUNT", "PARADEX-ETHEREUM-ACCOUNT"
 TIMESTAMP, EXPIRATION = "PARADEX-TIMESTAMP", "PARADEX-SIGNATURE-EXPIRATION"
 
 
-def unprompted(  # noqa: PLR0911 - one for each kind of request
+def unprompted(  # noqa: C901, PLR0911 - one for each kind of request
     asked: Request, ours: Iterable[Order], signer: Signer | None
-) -> rest.Request[Any] | None:
+) -> request.Request[Any] | None:
     """The request that the bot makes for what was ``asked``; None if it makes none like it.
 
     What only login knows (who, and when) is taken from what was asked; who it is from the ``signer``, if there is
@@ -32,8 +36,16 @@ def unprompted(  # noqa: PLR0911 - one for each kind of request
             return rest.system_config()
         case "GET", ["markets"]:
             return rest.markets()
+        case "GET", ["system", "state"]:
+            return rest.system_state()
         case "GET", ["orders"]:
-            return rest.open_orders()
+            return orders.list_open()
+        case "GET", [name] if name.startswith("orders-history?"):
+            return orders.history(**_page(name))
+        case "GET", [name] if name.startswith("fills?"):
+            return holdings.fills(**_page(name))
+        case "GET", ["positions"]:
+            return holdings.positions()
         case "POST", ["auth", public_key]:
             return rest.auth(
                 account=account,
@@ -49,10 +61,21 @@ def unprompted(  # noqa: PLR0911 - one for each kind of request
                 public_key=_public_key(asked.body) if signer is None else signer.public_key,
                 signature=HIDDEN,
             )
-        case "DELETE", ["orders", "by_client_id", _]:
-            cancels = (rest.cancel_by_client_id(order.client_id, market=order.market) for order in ours)
+        case "DELETE", ["orders", "batch"]:
+            left = [order for order in ours if order.sent_ns is not None]
+            return next((each for each in cancels_of(left) if each.shown(HIDDEN)["body"] == asked.body), None)
+        case "DELETE", ["orders", *_]:
+            cancels = (cancel_request(order, cause=0) for order in ours)
             return next((cancel for cancel in cancels if cancel.path == asked.path), None)
     return None
+
+
+def _page(path: str) -> dict[str, Any]:
+    """Which page of which list was asked for."""
+    asked = dict(parse_qsl(path.partition("?")[2]))
+    texts: dict[str, Any] = {n: asked[n] for n in ("client_id", "market", "cursor") if n in asked}
+    numbers = {name: _whole(asked[name]) for name in ("start_at", "page_size") if name in asked}
+    return texts | numbers
 
 
 def _whole(text: str | None) -> int:

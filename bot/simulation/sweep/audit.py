@@ -3,20 +3,19 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-import attrs
 import msgspec
 import trio
 
 from bot.core.errors import leaves
-from bot.core.tape import Kind, Stamp, Tape
+from bot.core.tape import Kind
 from bot.exchange.exchange import Exchange
 from bot.link.http import Http
 from bot.link.pool import Lane
 from bot.paradex import rest
 from bot.simulation.connection import State
 from bot.simulation.network import Network
+from bot.simulation.notes import Notes
 from bot.simulation.rehearsal import EPOCH_NS
 from bot.summary import Summary
 
@@ -29,43 +28,16 @@ LINGER = 12.0
 _UNDER_WAY = frozenset({State.OPENING, State.OPEN})
 
 
-@attrs.frozen
-class Line:
-    """A record of the tape, or a remark of ours; ``at`` in seconds of trio's clock."""
-
-    at: float
-    kind: Kind | str
-    data: Any
-
-
-@attrs.define(eq=False)
-class Notes:
-    """A `Tape` that keeps everything in memory, in front of another."""
-
-    tape: Tape
-    lines: list[Line] = attrs.field(factory=list)
-
-    def write(self, kind: Kind, data: Any, *, generation: int = 0) -> Stamp:
-        self.lines.append(Line(trio.current_time(), kind, data))
-        return self.tape.write(kind, data, generation=generation)
-
-    def commit(self) -> None:
-        self.tape.commit()
-
-    def remark(self, text: str) -> None:
-        """Say something between two records."""
-        self.lines.append(Line(trio.current_time(), "cancelled", text))
-
-    def sent(self) -> Iterator[tuple[float, str]]:
-        """When an order was sent, and its client id."""
-        for line in self.lines:
-            if line.kind is Kind.REQUEST and (line.data["method"], line.data["path"]) == ("POST", "/orders"):
-                yield line.at, msgspec.json.decode(line.data["body"])["client_id"]
+def sent(notes: Notes) -> Iterator[tuple[float, str]]:
+    """When an order was sent, and its client id."""
+    for line in notes.lines:
+        if line.kind is Kind.REQUEST and (line.data["method"], line.data["path"]) == ("POST", "/orders"):
+            yield line.at, msgspec.json.decode(line.data["body"])["client_id"]
 
 
 def sent_twice(notes: Notes, exchange: Exchange) -> Iterator[str]:
     """Every order left once at most, and the exchange accepted every request that it got."""
-    for client_id, times in Counter(client_id for _, client_id in notes.sent()).items():
+    for client_id, times in Counter(client_id for _, client_id in sent(notes)).items():
         if times > 1:
             yield f"order {client_id} was sent {times} times"
     requests, accepted = exchange.counters.requests["POST /v1/orders"], len(exchange.orders)
@@ -95,7 +67,7 @@ def placed_too_late(
 
     ``since`` in seconds of trio's clock; ``one_way`` in seconds is the longest that a message takes.
     """
-    for at, client_id in notes.sent():
+    for at, client_id in sent(notes):
         if at > since:
             yield f"order {client_id} was sent {at - since:.3f} s after {event}"
     for order in exchange.orders.values():

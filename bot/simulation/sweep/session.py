@@ -13,6 +13,7 @@ from bot.core.errors import StreamClosedError, leaves
 from bot.session.capabilities import Session
 from bot.session.generation import Generations
 from bot.session.supervise import TaskStatus
+from bot.simulation.notes import Notes
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.simulation.sweep import audit
 from bot.simulation.sweep.checkpoints import Bug, Checkpoints, Point, Scope
@@ -35,7 +36,7 @@ class Played:
     """A session that is over, and what was wrong with it."""
 
     checkpoints: Checkpoints
-    notes: audit.Notes
+    notes: Notes
     summary: Summary | None
     violations: list[str]
 
@@ -72,7 +73,7 @@ class _Session:
         return self.chosen is None or self.chosen.scope.is_survived
 
     async def play(self, rehearsal: Rehearsal) -> Played:
-        notes = audit.Notes(rehearsal.surroundings.tape)
+        notes = Notes(rehearsal.surroundings.tape)
         rehearsal.surroundings = attrs.evolve(rehearsal.surroundings, tape=notes)
         self.checkpoints.tell = notes.remark
 
@@ -139,7 +140,7 @@ class _Session:
         ):
             yield
 
-    def _judge(self, rehearsal: Rehearsal, notes: audit.Notes, summary: Summary | None) -> None:
+    def _judge(self, rehearsal: Rehearsal, notes: Notes, summary: Summary | None) -> None:
         exchange, found = rehearsal.exchange, self.violations
         found += audit.sent_twice(notes, exchange)
         found += audit.placed_too_early(notes)

@@ -1,0 +1,231 @@
+"""Sends what has to be signed: new orders, and other terms for those that the venue has. Each once.
+
+Its intent is in the journal before the first byte leaves, and whether it still may leave is asked when that is about
+to happen.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+import trio
+
+from bot.core.clock import Clock
+from bot.core.errors import JournalError, NotSentError, RequestError, SessionGoneError, or_failure
+from bot.core.order import Order
+from bot.core.tape import HIDDEN, Tape
+from bot.link.clock import VenueClock
+from bot.link.http import Answer, Permit
+from bot.link.signer import Signature, Signer, UnsignableError
+from bot.paradex import batch, orders
+from bot.paradex.answers import BatchAnswer, OrderReport
+from bot.paradex.orders import SignedOrder
+from bot.paradex.request import Request
+from bot.paradex.snip12 import OrderTerms
+from bot.session.capabilities import AuthedRest, Session
+from bot.session.inbox import Inbox
+from bot.session.stop import Stop
+from bot.trading.effects import (
+    ModifyEnded,
+    ModifyOrder,
+    PlaceBatch,
+    PlaceOrder,
+    SendEnded,
+    SendStarted,
+    Signed,
+)
+
+
+@attrs.frozen
+class _Signing:
+    """A signature, the venue time (unix ms) that is in it, and how long it took."""
+
+    signature: Signature
+    timestamp: int
+    ns: int
+
+
+@attrs.frozen(kw_only=True)
+class Sender:
+    """Tells ``inbox`` before each request, and how it ended."""
+
+    inbox: Inbox
+    tape: Tape
+    alarm: Callable[[str], None]
+    authed: AuthedRest
+    signer: Signer
+    recv_window: int
+    """Milliseconds in which the venue takes an order, from its signature on."""
+
+    clock: Clock
+    venue_clock: VenueClock
+    stop: Stop
+
+    async def place(self, effect: PlaceOrder | PlaceBatch, cause: int) -> None:
+        answer = await or_failure(self._place(effect, cause))
+        if isinstance(answer, RequestError):
+            for order in effect.orders:
+                self.inbox(SendEnded(client_id=order.client_id, result=answer))
+            return
+        for client_id, result in results_of(effect.orders, answer.value).items():
+            self.inbox(
+                SendEnded(
+                    client_id=client_id,
+                    result=result,
+                    reused=answer.reused,
+                    request_ns=answer.elapsed_ns,
+                    exchange=answer.exchange,
+                )
+            )
+
+    async def modify(self, effect: ModifyOrder, cause: int) -> None:
+        answer = await or_failure(self._modify(effect, cause))
+        client_id, number = effect.order.client_id, effect.wanted.number
+        if isinstance(answer, RequestError):
+            self.inbox(ModifyEnded(client_id=client_id, number=number, result=answer))
+        else:
+            self.inbox(
+                ModifyEnded(client_id=client_id, number=number, result=answer.value, exchange=answer.exchange)
+            )
+
+    async def _place(self, effect: PlaceOrder | PlaceBatch, cause: int) -> Answer[Any]:
+        """Raises what `AuthedReservation.send` does."""
+        permit = self._permit(effect.session)
+        async with self.authed.reserve_order_lane() as lane:
+            permit()
+            signings: list[_Signing] = []
+            for order in effect.orders:
+                if signings:  # nothing else happens during a signature, so something may before the next
+                    await trio.lowlevel.checkpoint()
+                signings.append(self._sign_order(order))
+            signed = [self._signed(*each) for each in zip(effect.orders, signings, strict=True)]
+            for each, signing in zip(signed, signings, strict=True):
+                self._start(each.order, Signed.PLACE, signing, place_request(effect, [each], cause))
+            self._commit()
+            return await lane.send(place_request(effect, signed, cause), permit)
+
+    async def _modify(self, effect: ModifyOrder, cause: int) -> Answer[OrderReport]:
+        """Raises what `AuthedReservation.send` does."""
+        permit = self._permit(effect.session)
+        async with self.authed.reserve_order_lane() as lane:
+            permit()
+            signing = self._sign(
+                lambda timestamp: self.signer.sign_modify(
+                    modified_terms(effect, timestamp), order_id=effect.order.venue_id
+                )
+            )
+            request = modify_request(effect, signing.signature.wire(), signing.timestamp, cause)
+            self._start(effect.order, Signed.MODIFY, signing, request)
+            self._commit()
+            return await lane.send(request, permit)
+
+    def _permit(self, session: Session) -> Permit:
+        """Whether something may leave because of a decision that was made in ``session``."""
+
+        def permit() -> None:
+            self.stop.refuse_new_orders()
+            try:
+                session.check()
+            except SessionGoneError as gone:
+                raise NotSentError(str(gone)) from gone
+
+        return permit
+
+    def _sign_order(self, order: Order) -> _Signing:
+        return self._sign(lambda timestamp: self.signer.sign_order(terms(order, timestamp)))
+
+    def _signed(self, order: Order, signing: _Signing) -> SignedOrder:
+        return SignedOrder(
+            order=order,
+            signature=signing.signature.wire(),
+            signature_timestamp=signing.timestamp,
+            recv_window=self.recv_window,
+        )
+
+    def _sign(self, sign: Callable[[int], Signature]) -> _Signing:
+        started_ns = self.clock.monotonic_ns()
+        timestamp = self.venue_clock.now_ms()
+        try:
+            signature = sign(timestamp)
+        except UnsignableError as error:
+            raise NotSentError(str(error)) from error
+        return _Signing(signature, timestamp, self.clock.monotonic_ns() - started_ns)
+
+    def _start(self, order: Order, what: Signed, signing: _Signing, request: Request[Any]) -> None:
+        signature = signing.signature
+        self.inbox(
+            SendStarted(
+                order.client_id,
+                signing.timestamp,
+                self.clock.monotonic_ns(),
+                signing.ns,
+                what,
+                struct_hash=signature.struct_hash or 0,
+                message_hash=signature.message_hash,
+                signature_digest=signature.digest(),
+                request=request.shown(HIDDEN),
+            )
+        )
+
+    def _commit(self) -> None:
+        try:
+            self.tape.commit()
+        except JournalError as error:
+            self.alarm(f"orders are not sent: {error}")
+            raise NotSentError(str(error)) from error
+
+
+def terms(order: Order, timestamp_ms: int) -> OrderTerms:
+    """What is signed of ``order``."""
+    return OrderTerms(
+        timestamp_ms=timestamp_ms,
+        market=order.market,
+        side=order.side,
+        order_type=order.type,
+        size=order.size,
+        price=order.price,
+    )
+
+
+def modified_terms(effect: ModifyOrder, timestamp_ms: int) -> OrderTerms:
+    """What is signed of the order as it is wanted, beside the venue's id of it."""
+    wanted = effect.wanted
+    return terms(attrs.evolve(effect.order, size=wanted.size, price=wanted.price), timestamp_ms)
+
+
+def place_request(effect: PlaceOrder | PlaceBatch, signed: Sequence[SignedOrder], cause: int) -> Request[Any]:
+    """What carries out ``effect``, with those of its orders that are ``signed``."""
+    if isinstance(effect, PlaceBatch):
+        return orders.create_batch(signed, cause=cause)
+    (one,) = signed
+    return orders.create(
+        one.order,
+        signature=one.signature,
+        signature_timestamp=one.signature_timestamp,
+        recv_window=one.recv_window,
+        cause=cause,
+    )
+
+
+def modify_request(
+    effect: ModifyOrder, signature: str, timestamp_ms: int, cause: int
+) -> Request[OrderReport]:
+    """What carries out ``effect``."""
+    return orders.modify(
+        effect.order,
+        size=effect.wanted.size,
+        price=effect.wanted.price,
+        signature=signature,
+        signature_timestamp=timestamp_ms,
+        cause=cause,
+    )
+
+
+def results_of(
+    sent: Sequence[Order], answer: OrderReport | BatchAnswer
+) -> Mapping[str, OrderReport | RequestError]:
+    """By client id: what the venue says of each order that was sent."""
+    if isinstance(answer, BatchAnswer):
+        return batch.creations(sent, answer)
+    (order,) = sent
+    return {order.client_id: answer}
