@@ -228,7 +228,9 @@ async def keep_warm(login: Login, plain: Rest) -> None:
             login.measure(await plain.call(rest.system_time(), gives_way=not is_due))
             backoff.succeeded()
             if is_due:
-                await trio.sleep(LEAST_INTERVAL)  # should the connection have been a new one: it measured nothing
+                await trio.sleep(
+                    LEAST_INTERVAL
+                )  # should the connection have been a new one: it measured nothing
         except RequestError as failure:
             delay = backoff.next_delay()
             logger.warning("[HTTP] Paradex connection not warmed ({}), next try in {:.1f} s", failure, delay)
@@ -243,7 +245,9 @@ async def watch_wall(login: Login, plain: Rest) -> None:
     wall = WallWatch(login.clock.ours)
     while True:
         jump = await wall.jumped()
-        logger.warning("[TIME] Paradex connections and the venue's clock doubted: ours jumped by {:+.1f} s", jump)
+        logger.warning(
+            "[TIME] Paradex connections and the venue's clock doubted: ours jumped by {:+.1f} s", jump
+        )
         login.clock.doubt()
         plain.distrust_connections()
 

@@ -396,9 +396,11 @@ def test_nothing_that_can_be_read_is_too_odd_to_be_told(found: list[Record]) -> 
         ),
         (
             "ws<",
-            '{"method":"subscription","params":{"channel":"fills.X","data":{"fill_type":"FILL","liquidity":"MAKER",'
-            '"side":"BUY","size":"1","market":"X","price":"2","fee":"-0.1","fee_currency":"USDC","client_id":"a",'
-            '"id":"7","order_id":"8","remaining_size":"3"}}}',
+            (
+                '{"method":"subscription","params":{"channel":"fills.X","data":{"fill_type":"FILL","liquidity":"MAKER",'
+                '"side":"BUY","size":"1","market":"X","price":"2","fee":"-0.1","fee_currency":"USDC","client_id":"a",'
+                '"id":"7","order_id":"8","remaining_size":"3"}}}'
+            ),
             "fills.X: FILL MAKER BUY 1 X @ 2, 3 left, fee -0.1 USDC: a id=7 id=8",
         ),
         (
@@ -497,7 +499,7 @@ def asked(first: int, *paths: str) -> list[tuple[str, Any]]:
     return told
 
 
-NOTHING_LEFT = "recovered", {"orders": [], "run_ids": [], "seen_ms": None}
+NOTHING_LEFT: tuple[str, Any] = "recovered", {"orders": [], "run_ids": [], "seen_ms": None}
 
 
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl"

@@ -100,9 +100,7 @@ class Exchange:
 
 
 @contextmanager
-def open_exchange(
-    folder: Path, *arguments: str, more: Mapping[str, str] | None = None
-) -> Iterator[Exchange]:
+def open_exchange(folder: Path, *arguments: str, more: Mapping[str, str] | None = None) -> Iterator[Exchange]:
     """An exchange that nothing but the block ends."""
     process = subprocess.Popen(
         [*BOT, "exchange", "--until-stdin-closes", "--log-level", "WARNING", *arguments],
