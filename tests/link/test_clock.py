@@ -119,6 +119,7 @@ async def test_a_wall_clock_is_called_wrong_when_that_is_certain(
     offset_ms: int, elapsed_ms: int, *, wrong: bool
 ) -> None:
     """More than 250 ms, whatever the answer took on its way."""
+    await trio.lowlevel.checkpoint()  # the clock is trio's
     clock = VenueClock(TrioClock(EPOCH_NS))
     server_time_ms = EPOCH_NS // 10**6 + offset_ms - elapsed_ms // 2
     clock.measured(server_time_ms=server_time_ms, elapsed_ns=elapsed_ms * 10**6)
@@ -141,6 +142,7 @@ async def test_orders_need_clocks_that_agree_to_half_of_the_recv_window(
     offset_ms: int, elapsed_ms: int, *, refuses: bool
 ) -> None:
     """Here 5 s; whatever the two may be apart counts."""
+    await trio.lowlevel.checkpoint()  # the clock is trio's
     clock = VenueClock(TrioClock(EPOCH_NS))
     server_time_ms = EPOCH_NS // 10**6 + offset_ms - elapsed_ms // 2
     clock.measured(server_time_ms=server_time_ms, elapsed_ns=elapsed_ms * 10**6)
@@ -152,8 +154,9 @@ async def test_orders_need_clocks_that_agree_to_half_of_the_recv_window(
 
 
 @virtually
-async def test_orders_need_a_clock_that_was_measured_since_ours_jumped() -> None:
+async def test_orders_need_a_clock_measured_since_ours_jumped() -> None:
     """Not before the first measurement; nor after a nap that nobody has noticed yet."""
+    await trio.lowlevel.checkpoint()  # the clock is trio's
     ours = SetWall(EPOCH_NS)
     clock = VenueClock(ours)
     with pytest.raises(NotSentError, match="has to be measured first"):

@@ -67,7 +67,7 @@ async def watching(first: Reaction) -> AsyncGenerator[Play]:
             inbox=lambda item: told.append((trio.current_time(), item)),
             rng=Longest(),
         )
-        nursery.start_soon(watch.run)
+        nursery.start_soon(watch.run)  # noqa: ASYNC113 - what it asks is waited for
         await watch.asked.wait()
         yield Play(http, venue, watch, told)
         nursery.cancel_scope.cancel()
