@@ -124,6 +124,7 @@ class Sender:
 
         def permit() -> None:
             self.stop.refuse_new_orders()
+            self.venue_clock.check(self.recv_window)
             try:
                 session.check()
             except SessionGoneError as gone:

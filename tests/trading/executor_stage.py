@@ -150,7 +150,8 @@ async def open_stage(
         items.append((trio.current_time(), item))
 
     async with trio.open_nursery() as nursery:
-        venue_clock = VenueClock(clock, offset_ns=7_000_000)
+        venue_clock = VenueClock(clock)
+        venue_clock.measured(server_time_ms=clock.wall_ns() // 1_000_000 + 7, elapsed_ns=0)
         executor = Executor(
             nursery=nursery,
             inbox=inbox,

@@ -188,6 +188,33 @@ async def test_a_stop_keeps_it_back(what: str) -> None:
     assert stage.http.sent == []
 
 
+@pytest.mark.parametrize(
+    ("off_ms", "why"),
+    [
+        (
+            2501,
+            "our clock and the venue's differ by 2.501 s, known to 0.000 s: more than half of the recv_window",
+        ),
+        (None, "the venue's clock has to be measured first"),
+    ],
+)
+@pytest.mark.parametrize("what", EFFECTS)
+async def test_nothing_is_signed_by_a_clock_that_nobody_can_trust(
+    what: str, off_ms: int | None, why: str
+) -> None:
+    """What the venue takes an order for, and until when, would be a guess (`faults.md` section 2)."""
+    async with open_stage(answering(taken())) as stage:
+        clock = stage.executor.sender.venue_clock
+        if off_ms is None:
+            clock.doubt()
+        else:
+            clock.measured(server_time_ms=clock.ours.wall_ns() // 1_000_000 + off_ms, elapsed_ns=0)
+        items = await stage.result(EFFECTS[what])
+    assert why_not_sent(items) == {why}
+    assert split(items)[0] == []
+    assert stage.http.sent == []
+
+
 @pytest.mark.parametrize("ending", ["session", "kill switch"])
 @pytest.mark.parametrize("what", EFFECTS)
 async def test_the_permit_is_looked_at_once_the_connection_is_open(
