@@ -33,10 +33,10 @@ from bot.summary import Summary, describe
 from bot.trading.effects import AccountRecovered, StopAsked
 from bot.trading.executor import Executor
 from bot.trading.leftovers import cancel_leftovers
-from bot.trading.manager import OrderManager
-from bot.trading.probe import Probe
 from bot.trading.reconcile import reconcile
 from bot.trading.sending import Sender
+from bot.trading.step.manager import OrderManager
+from bot.trading.strategies.probe import Probe
 from bot.trading.stream import OrderedStream
 
 STOP_DEADLINE = 8.0

@@ -7,7 +7,7 @@ import msgspec
 
 from bot.core.order import Order
 from bot.link.http import HttpCounters
-from bot.trading.ledger import OrderCounts, OrderLatencies
+from bot.trading.step.ledger import OrderCounts, OrderLatencies
 
 
 @attrs.frozen(kw_only=True)

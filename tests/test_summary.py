@@ -9,7 +9,7 @@ from bot.core.latency import Latencies
 from bot.core.order import Instruction, Order, OrderType, Side, State
 from bot.link.http import HttpCounters
 from bot.summary import Summary, describe
-from bot.trading.ledger import OrderCounts, OrderLatencies
+from bot.trading.step.ledger import OrderCounts, OrderLatencies
 
 ORDER = Order(
     client_id="run-1",

@@ -22,7 +22,7 @@ from bot.link.clock import SystemClock
 from bot.settings import Settings
 from bot.simulation.network import Network
 from bot.simulation.rehearsal import Rehearsal, rehearse
-from bot.trading.probe import ProbeSettings
+from bot.trading.strategies.probe import ProbeSettings
 
 HOUR = 3600.0
 

@@ -34,7 +34,7 @@ from bot.journal.settings import JournalSettings
 from bot.link.clock import SystemClock
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
-from bot.trading.probe import ProbeSettings
+from bot.trading.strategies.probe import ProbeSettings
 
 ALLOWED_US = 50
 """The flush of an intent, and of everything before it, may take so long in the median."""

@@ -15,8 +15,8 @@ from bot.journal.recovery import SessionOrders
 from bot.session.stop import Stop
 from bot.simulation.rehearsal import Rehearsal
 from bot.simulation.world import replaced
-from bot.trading.strategy import Event, Quote, TradingOpened
-from bot.trading.trader import Trader
+from bot.trading.strategies.strategy import Event, Quote, TradingOpened
+from bot.trading.strategies.trader import Trader
 
 RUN_ID = "1a3185c3c78-0ddba11a"
 

@@ -28,7 +28,7 @@ from bot.exchange.stream.frames import ChannelData, Payload, Reply
 from bot.replay.predecessor import RUN_ID, Several, killed
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
-from bot.trading.probe import ProbeSettings
+from bot.trading.strategies.probe import ProbeSettings
 
 SESSIONS = Path("tests/replay/sessions")
 SUFFIX = ".journal"

@@ -21,8 +21,8 @@ from bot.settings.rules import BOTH_OR_NONE
 from bot.settings.source import Given, from_environment, from_file
 from bot.settings.value import Field
 from bot.trading.executor import OrdersSettings
-from bot.trading.guard import LimitsSettings
-from bot.trading.probe import ProbeSettings
+from bot.trading.step.guard import LimitsSettings
+from bot.trading.strategies.probe import ProbeSettings
 
 __all__ = [
     "DEFAULT_FILE",

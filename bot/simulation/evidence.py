@@ -18,9 +18,9 @@ from bot.simulation.notes import Line, Notes
 from bot.simulation.rehearsal import EPOCH_NS, Rehearsal
 from bot.simulation.world import replaced
 from bot.summary import Summary
-from bot.trading.manager import OrderManager
-from bot.trading.strategy import Event, Strategy, TradingOpened
-from bot.trading.trader import Trader
+from bot.trading.step.manager import OrderManager
+from bot.trading.strategies.strategy import Event, Strategy, TradingOpened
+from bot.trading.strategies.trader import Trader
 
 
 @attrs.frozen

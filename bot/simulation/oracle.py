@@ -22,10 +22,10 @@ from bot.journal.reader import find
 from bot.journal.recovery import SessionOrders, recover
 from bot.simulation.evidence import Evidence
 from bot.simulation.notes import COMMITTED, Line
-from bot.trading.guard import TAKES_ALL, TAKES_POST_ONLY
-from bot.trading.manager import CLOCK_MARGIN_NS
-from bot.trading.pursuit import BOUND_S
-from bot.trading.strategy import Filled
+from bot.trading.step.guard import TAKES_ALL, TAKES_POST_ONLY
+from bot.trading.step.manager import CLOCK_MARGIN_NS
+from bot.trading.step.pursuit import BOUND_S
+from bot.trading.strategies.strategy import Filled
 
 NOTHING_THERE = frozenset({State.REJECTED, State.NEVER_ACCEPTED})
 IN_DOUBT = frozenset({State.SENT, State.UNKNOWN})

@@ -32,8 +32,8 @@ from bot.trading.effects import (
     TakeSnapshot,
     TimerFired,
 )
-from bot.trading.recovery import ADOPT, CANCEL
 from bot.trading.sending import Sender
+from bot.trading.step.recovery import ADOPT, CANCEL
 
 T = TypeVar("T")
 

@@ -13,8 +13,8 @@ from bot.paradex.request import Request
 from bot.session.capabilities import AuthedRest
 from bot.trading.effects import batches
 from bot.trading.executor import cancel_batch_request, cancel_request, find_report, history_request
-from bot.trading.ledger import EVENT_OF_STATUS
-from bot.trading.pursuit import FEW
+from bot.trading.step.ledger import EVENT_OF_STATUS
+from bot.trading.step.pursuit import FEW
 
 LOOK_AGAIN_S = 0.2
 

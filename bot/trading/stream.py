@@ -10,7 +10,7 @@ from bot.core.errors import RequestError, StreamClosedError
 from bot.core.tape import Stamp, Tape
 from bot.session.inbox import FillReported, Item, OrderReported
 from bot.trading.effects import Effect, GiveUp, OrderMoved, PullKillSwitch, RaiseAlarm, Repaired
-from bot.trading.manager import OrderManager
+from bot.trading.step.manager import OrderManager
 from bot.trading.transcript import Line, of_effect, of_item
 from bot.trading.watchdog import Watchdog
 

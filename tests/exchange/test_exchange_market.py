@@ -14,7 +14,7 @@ from bot.exchange.instruments.markets import MARKETS
 from bot.exchange.matching.orders import BUY, POST_ONLY, SELL, Order
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
-from bot.trading.probe import ProbeSettings
+from bot.trading.strategies.probe import ProbeSettings
 
 # -- one seed is one market ----------------------------------------------------------------------------------
 

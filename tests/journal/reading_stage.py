@@ -17,7 +17,7 @@ from bot.journal.reader import Recording, read
 from bot.journal.record import Lines, payload
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
-from bot.trading.probe import ProbeSettings
+from bot.trading.strategies.probe import ProbeSettings
 
 
 @cache

@@ -23,7 +23,7 @@ from bot.settings import Settings
 from bot.simulation.disk import MemoryDisk, Write
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.summary import Summary
-from bot.trading.probe import ProbeSettings
+from bot.trading.strategies.probe import ProbeSettings
 
 DELAY = 0.02
 

@@ -32,9 +32,9 @@ from bot.settings.recorded import of_recording
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.summary import Summary
 from bot.trading import executor
-from bot.trading.holdings import Holdings
-from bot.trading.ledger import Ledger
-from bot.trading.stocktaking import Stocktaking
+from bot.trading.step.holdings import Holdings
+from bot.trading.step.ledger import Ledger
+from bot.trading.step.stocktaking import Stocktaking
 
 
 @cache

@@ -26,7 +26,7 @@ from bot.settings import Settings
 from bot.settings.recorded import of_recording
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.simulation.world import run
-from bot.trading.probe import ProbeSettings
+from bot.trading.strategies.probe import ProbeSettings
 
 
 def told(records: list[Record], kind: Kind) -> list[Any]:

@@ -28,8 +28,8 @@ from bot.session.inbox import Item
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.trading.effects import Effect, FetchBbo
-from bot.trading.manager import OrderManager
-from bot.trading.probe import ProbeSettings
+from bot.trading.step.manager import OrderManager
+from bot.trading.strategies.probe import ProbeSettings
 
 BELIEVED = "account, message hashes and signatures were believed: it takes --key to compare them"
 CUT_SHORT = "the recording has no end: the bot was ended while it ran"

@@ -27,11 +27,12 @@ from bot.replay.steps.report import Report
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.simulation.world import replaced
-from bot.trading import desk, effects, ledger, modification, sending, transcript
-from bot.trading.guard import LimitsSettings
-from bot.trading.strategy import Event, Quote, TimerElapsed, TradingOpened
-from bot.trading.trader import NewOrder, Trader
-from bot.trading.verdict import Verdict, verdict
+from bot.trading import effects, sending, transcript
+from bot.trading.step import desk, ledger, modification
+from bot.trading.step.guard import LimitsSettings
+from bot.trading.step.verdict import Verdict, verdict
+from bot.trading.strategies.strategy import Event, Quote, TimerElapsed, TradingOpened
+from bot.trading.strategies.trader import NewOrder, Trader
 
 SETTINGS = attrs.evolve(
     Settings(),

@@ -18,8 +18,9 @@ from bot.paradex.answers import OrderReport
 from bot.paradex.request import Request, encode
 from bot.replay.steps import errands
 from bot.replay.steps.manners import repeat
-from bot.trading import desk, executor, guard, holdings, ledger, manager, pursuit, reported, stocktaking
-from bot.trading.trader import Trader
+from bot.trading import executor
+from bot.trading.step import desk, guard, holdings, ledger, manager, pursuit, reported, stocktaking
+from bot.trading.strategies.trader import Trader
 
 Patch = pytest.MonkeyPatch
 

@@ -17,7 +17,7 @@ from bot.replay.steps.manners import decide_anew, recorded_settings, repeat
 from bot.replay.steps.report import Report
 from bot.settings import Settings
 from bot.trading.executor import OrdersSettings
-from bot.trading.probe import ProbeSettings
+from bot.trading.strategies.probe import ProbeSettings
 
 
 def under(name: str, *, orders: OrdersSettings | None = None, **strategy: Any) -> Settings:

@@ -18,7 +18,7 @@ from bot.paradex.environment import VenueSettings
 from bot.settings import FIELDS, SECTIONS, Settings
 from bot.settings.recorded import SHARED, of_recording, shareable
 from bot.trading.executor import OrdersSettings
-from bot.trading.probe import ProbeSettings
+from bot.trading.strategies.probe import ProbeSettings
 
 KEPT_BACK = {"account", "venue", "alarm", "log", "journal"}
 

@@ -40,9 +40,9 @@ from bot.trading.effects import (
     StopAsked,
     TimerFired,
 )
-from bot.trading.guard import LimitsSettings
-from bot.trading.pursuit import FEW
-from bot.trading.trader import NewOrder
+from bot.trading.step.guard import LimitsSettings
+from bot.trading.step.pursuit import FEW
+from bot.trading.strategies.trader import NewOrder
 
 LOST = UnknownOutcomeError("ReadError")
 

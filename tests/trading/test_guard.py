@@ -25,8 +25,8 @@ from bot.core.order import Instruction, OrderType, Side, State
 from bot.paradex.answers import FillReport, PositionReport
 from bot.session.inbox import FillReported, KillSwitchPulled, PlatformMode
 from bot.trading.effects import CancelOrder, PlaceOrder, PullKillSwitch, Timer, TimerFired
-from bot.trading.guard import LimitsSettings
-from bot.trading.pursuit import BOUND, BOUND_S, LOOK_AGAIN_S
+from bot.trading.step.guard import LimitsSettings
+from bot.trading.step.pursuit import BOUND, BOUND_S, LOOK_AGAIN_S
 
 WORTH = multiply(SIZE, PRICE)
 

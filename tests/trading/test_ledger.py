@@ -13,8 +13,8 @@ from trading_stage import RUN, SIZE, HandClock, make_order, report
 from bot.core.fixed import parse, render
 from bot.core.order import TERMINAL, Event, Order, State
 from bot.paradex.answers import OrderReport
-from bot.trading import ledger as ledger_module
-from bot.trading.ledger import Ledger, OrderCounts
+from bot.trading.step import ledger as ledger_module
+from bot.trading.step.ledger import Ledger, OrderCounts
 
 ID = f"{RUN}-1"
 MS = 1_000_000

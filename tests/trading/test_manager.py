@@ -50,10 +50,10 @@ from bot.trading.effects import (
     Timer,
     TimerFired,
 )
-from bot.trading.ledger import OrderCounts
-from bot.trading.manager import CLOCK_MARGIN_NS
-from bot.trading.pursuit import CANCEL_AGAIN_S, LOOK_AGAIN_S
-from bot.trading.strategy import (
+from bot.trading.step.ledger import OrderCounts
+from bot.trading.step.manager import CLOCK_MARGIN_NS
+from bot.trading.step.pursuit import CANCEL_AGAIN_S, LOOK_AGAIN_S
+from bot.trading.strategies.strategy import (
     Event,
     OrderChanged,
     Quote,
@@ -62,7 +62,7 @@ from bot.trading.strategy import (
     TradingOpened,
     TradingPaused,
 )
-from bot.trading.trader import Trader
+from bot.trading.strategies.trader import Trader
 
 ID = "run-1"
 WINDOW_NS = RECV_WINDOW_MS * 1_000_000 + CLOCK_MARGIN_NS

@@ -46,9 +46,9 @@ from bot.trading.effects import (
     StopAsked,
     TimerFired,
 )
-from bot.trading.probe import Probe, ProbeSettings
 from bot.trading.reconcile import INTERVAL
-from bot.trading.strategy import Strategy
+from bot.trading.strategies.probe import Probe, ProbeSettings
+from bot.trading.strategies.strategy import Strategy
 
 Chance = Callable[[int], int]
 """A number below the one that is given."""

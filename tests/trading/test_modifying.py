@@ -52,9 +52,9 @@ from bot.trading.effects import (
     Timer,
     TimerFired,
 )
-from bot.trading.modification import LONGEST_WAIT_S, MODIFY
-from bot.trading.strategy import Event, ModifyFailed, OrderChanged
-from bot.trading.trader import Trader
+from bot.trading.step.modification import LONGEST_WAIT_S, MODIFY
+from bot.trading.strategies.strategy import Event, ModifyFailed, OrderChanged
+from bot.trading.strategies.trader import Trader
 
 OTHER = PRICE - 10**8
 ID = f"{RUN}-1"

@@ -12,8 +12,8 @@ from bot.core.errors import SessionGoneError
 from bot.core.fixed import SCALE, Fixed, parse
 from bot.core.market import Market
 from bot.core.order import Instruction, Side, State
-from bot.trading.probe import Probe, ProbeSettings
-from bot.trading.strategy import (
+from bot.trading.strategies.probe import Probe, ProbeSettings
+from bot.trading.strategies.strategy import (
     Event,
     OrderChanged,
     Quote,
@@ -22,7 +22,7 @@ from bot.trading.strategy import (
     TradingOpened,
     TradingPaused,
 )
-from bot.trading.trader import Trader
+from bot.trading.strategies.trader import Trader
 
 SETTINGS = ProbeSettings(pause=1.5)
 

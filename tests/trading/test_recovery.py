@@ -29,9 +29,9 @@ from bot.trading.effects import (
     Timer,
     TimerFired,
 )
-from bot.trading.pursuit import BOUND, LOOK_AGAIN_S, LOOK_UP
-from bot.trading.recovery import ADOPT, CANCEL
-from bot.trading.strategy import OrderChanged, TradingOpened
+from bot.trading.step.pursuit import BOUND, LOOK_AGAIN_S, LOOK_UP
+from bot.trading.step.recovery import ADOPT, CANCEL
+from bot.trading.strategies.strategy import OrderChanged, TradingOpened
 
 EARLIER = "earlier"
 ACCEPTABLE_S = 3.0

@@ -23,8 +23,8 @@ from bot.core.order import Ending, Side, State
 from bot.paradex.answers import FillReport, PositionReport
 from bot.session.inbox import FillReported
 from bot.trading.effects import LookUpOrder, PlaceOrder, Repaired, SetTimer, TakeSnapshot, Timer, TimerFired
-from bot.trading.stocktaking import LOOK_AGAIN_S, SNAPSHOT
-from bot.trading.strategy import Filled
+from bot.trading.step.stocktaking import LOOK_AGAIN_S, SNAPSHOT
+from bot.trading.strategies.strategy import Filled
 
 
 def fill(

@@ -22,7 +22,7 @@ from bot.trading.effects import (
     RaiseAlarm,
     StopAsked,
 )
-from bot.trading.manager import OrderManager
+from bot.trading.step.manager import OrderManager
 from bot.trading.stream import OrderedStream
 
 ORDER = make_order()

@@ -10,7 +10,7 @@ from trading_stage import MARKET, PRICE, SIZE, SYMBOL, make_order
 from bot.core.errors import RevokedError
 from bot.core.market import Market
 from bot.core.order import Instruction, Order, OrderType, Side
-from bot.trading.trader import NewOrder, Trader, open_trader
+from bot.trading.strategies.trader import NewOrder, Trader, open_trader
 
 
 @attrs.define

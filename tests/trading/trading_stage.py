@@ -26,12 +26,12 @@ from bot.trading.effects import (
     SetTimer,
     Timer,
 )
-from bot.trading.guard import LimitsSettings
-from bot.trading.manager import OrderManager
-from bot.trading.pursuit import BOUND
-from bot.trading.recovery import CANCEL
-from bot.trading.strategy import Event, Strategy
-from bot.trading.trader import Trader
+from bot.trading.step.guard import LimitsSettings
+from bot.trading.step.manager import OrderManager
+from bot.trading.step.pursuit import BOUND
+from bot.trading.step.recovery import CANCEL
+from bot.trading.strategies.strategy import Event, Strategy
+from bot.trading.strategies.trader import Trader
 
 RUN = "run"
 SYMBOL = "BTC-USD-PERP"

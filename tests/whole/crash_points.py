@@ -144,7 +144,7 @@ def is_of_fill(frame: Any) -> bool:
 WRITE, APPEND = "bot.journal.tape:Journal.write", "bot.journal.file:LocalFile.append"
 CLAIM, TAKEN_OVER = "bot.journal.claim:LocalClaim.take", "bot.journal.claim:LocalClaim.taken_over"
 BEGIN, HEARD = "bot.trading.stream:OrderedStream._begin", "bot.trading.stream:OrderedStream.__call__"
-STEP = "bot.trading.manager:OrderManager.step"
+STEP = "bot.trading.step.manager:OrderManager.step"
 SNAPSHOT = "bot.session.snapshot:Snapshots.take"
 ORDER, BATCH, ONE = "/orders", "/orders/batch", r"/orders/\d+"
 LEAVING, HEADERS = "send_request_headers.started", "send_request_headers.complete"

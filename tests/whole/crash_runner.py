@@ -25,9 +25,9 @@ from bot.session.generation import Generations
 from bot.settings import load
 from bot.settings.recorded import shareable
 from bot.signals import EarlySignals
-from bot.trading.probe import ProbeSettings
-from bot.trading.strategy import Event, OrderChanged, Quote, TimerElapsed, TradingOpened
-from bot.trading.trader import NewOrder, Trader
+from bot.trading.strategies.probe import ProbeSettings
+from bot.trading.strategies.strategy import Event, OrderChanged, Quote, TimerElapsed, TradingOpened
+from bot.trading.strategies.trader import NewOrder, Trader
 
 IMPORTED_LATE = ("anyio", "encodings.idna", "fast_stark_crypto", "httpcore")
 """By libraries, when they need them."""
@@ -210,7 +210,7 @@ def _drop_early() -> None:
 
 def _open_early() -> None:
     """The gate opens while orders of earlier runs are in doubt."""
-    put("bot.trading.recovery:Recovery.is_done", property(lambda _: True))
+    put("bot.trading.step.recovery:Recovery.is_done", property(lambda _: True))
 
 
 def _lock_nothing() -> None:

@@ -20,7 +20,7 @@ from process_stage import PATIENCE, Exchange, environment, open_exchange
 from bot.journal.reader import RecordedSession
 from bot.journal.sessions import newest_first
 from bot.link.signer import native_curve
-from bot.trading.recovery import CANCEL
+from bot.trading.step.recovery import CANCEL
 
 STARTING = 6
 """So many bots may be starting at a time: more would wait for each other, and meet deadlines."""

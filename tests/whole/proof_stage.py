@@ -16,8 +16,8 @@ from bot.simulation.oracle import violations
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.simulation.world import replaced
 from bot.summary import Summary
-from bot.trading.strategy import Event, OrderChanged, Quote, TradingOpened
-from bot.trading.trader import Trader
+from bot.trading.strategies.strategy import Event, OrderChanged, Quote, TradingOpened
+from bot.trading.strategies.trader import Trader
 
 MARKET = "BTC-USD-PERP"
 SIZE = SCALE // 100

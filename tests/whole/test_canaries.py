@@ -42,7 +42,7 @@ from bot.settings import Settings
 from bot.simulation.disk import MemoryDisk
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.summary import Summary
-from bot.trading.probe import Probe, ProbeSettings
+from bot.trading.strategies.probe import Probe, ProbeSettings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ETHEREUM = 0xD8DA6BF26964AF9D7EED9E03E53415D37AA96045
@@ -501,7 +501,7 @@ from pathlib import Path
 from bot.__main__ import early
 from bot.link.secrets import Redactor
 from bot.run import Options, run_bot
-from bot.trading.probe import Probe
+from bot.trading.strategies.probe import Probe
 
 told, events, on_event = [], count(), Probe.on_event
 register, register_token = Redactor.register, Redactor.register_token

@@ -18,8 +18,8 @@ from bot.replay.scenarios import take
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.summary import Summary
-from bot.trading.strategy import Event, ModifyFailed, OrderChanged, Quote, TradingOpened
-from bot.trading.trader import Trader
+from bot.trading.strategies.strategy import Event, ModifyFailed, OrderChanged, Quote, TradingOpened
+from bot.trading.strategies.trader import Trader
 
 MARKET = "BTC-USD-PERP"
 SIZE = SCALE // 100

@@ -18,7 +18,7 @@ from crash_points import BY_NAME, POINTS, RECOVERY, Leaves, Manner, Point, insta
 from crash_seams import Seam, SeamGoneError, When, find
 from crash_stage import PLACED, Process, Stage, Story, open_stage, play
 
-from bot.trading.recovery import ADOPT
+from bot.trading.step.recovery import ADOPT
 
 EVERY = 3
 """Of the second crashes after one that leaves doubt one in so many is tried."""

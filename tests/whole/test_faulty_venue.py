@@ -28,8 +28,8 @@ from bot.exchange.faults.witness import OrderSeen
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.summary import Summary
-from bot.trading.strategy import Event, OrderChanged, Quote, TradingOpened
-from bot.trading.trader import Trader
+from bot.trading.strategies.strategy import Event, OrderChanged, Quote, TradingOpened
+from bot.trading.strategies.trader import Trader
 
 MARKET = "BTC-USD-PERP"
 RECV_WINDOW = Settings().orders.recv_window / 1000

@@ -14,9 +14,9 @@ from bot.link.clock import TrioClock
 from bot.settings import Settings
 from bot.simulation.rehearsal import EPOCH_NS, Rehearsal, rehearse
 from bot.summary import Summary
-from bot.trading.probe import Probe, ProbeSettings
-from bot.trading.strategy import Event, OrderChanged
-from bot.trading.trader import Trader
+from bot.trading.strategies.probe import Probe, ProbeSettings
+from bot.trading.strategies.strategy import Event, OrderChanged
+from bot.trading.strategies.trader import Trader
 
 QUICK = attrs.evolve(Settings(), strategy=ProbeSettings(pause=0.3))
 LATER = 6.0

@@ -24,8 +24,15 @@ from bot.simulation.evidence import Evidence, watching
 from bot.simulation.oracle import violations
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.simulation.world import replaced
-from bot.trading.strategy import Event, ModifyFailed, OrderChanged, Quote, TimerElapsed, TradingOpened
-from bot.trading.trader import NewOrder, Trader
+from bot.trading.strategies.strategy import (
+    Event,
+    ModifyFailed,
+    OrderChanged,
+    Quote,
+    TimerElapsed,
+    TradingOpened,
+)
+from bot.trading.strategies.trader import NewOrder, Trader
 
 LEVERS: dict[str, Callable[[str, str], Fault]] = {
     "swallow": lambda on, client_id: Swallow(on=on, client_id=client_id, cut_after=1),

@@ -6,7 +6,7 @@ import pytest
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.summary import Summary
-from bot.trading.probe import ProbeSettings
+from bot.trading.strategies.probe import ProbeSettings
 
 
 def with_pause(seconds: float) -> Settings:

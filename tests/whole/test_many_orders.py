@@ -16,9 +16,9 @@ from bot.exchange.faults.updates import LoseUpdate
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.summary import Summary
-from bot.trading.guard import LimitsSettings
-from bot.trading.strategy import Event, OrderChanged, Quote, TimerElapsed, TradingOpened
-from bot.trading.trader import NewOrder, Trader
+from bot.trading.step.guard import LimitsSettings
+from bot.trading.strategies.strategy import Event, OrderChanged, Quote, TimerElapsed, TradingOpened
+from bot.trading.strategies.trader import NewOrder, Trader
 
 MARKET = "BTC-USD-PERP"
 DELAY = 0.025

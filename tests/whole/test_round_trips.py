@@ -19,9 +19,9 @@ from bot.session.login import LoggedIn, Login
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.trading import reconcile
-from bot.trading.probe import ProbeSettings
-from bot.trading.strategy import Event, OrderChanged, Quote, TimerElapsed, TradingOpened
-from bot.trading.trader import Trader
+from bot.trading.strategies.probe import ProbeSettings
+from bot.trading.strategies.strategy import Event, OrderChanged, Quote, TimerElapsed, TradingOpened
+from bot.trading.strategies.trader import Trader
 
 DELAY = 0.125  # s, one way
 RTT_MS = 2000 * DELAY

@@ -11,7 +11,7 @@ import pytest
 
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
-from bot.trading.probe import ProbeSettings
+from bot.trading.strategies.probe import ProbeSettings
 
 Trace = list[tuple[float, str, str]]
 

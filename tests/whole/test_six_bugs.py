@@ -30,10 +30,10 @@ from bot.session.inbox import SessionLost, SessionOpened
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal
 from bot.trading.effects import PlaceBatch, PlaceOrder, Signed
-from bot.trading.holdings import Holdings
-from bot.trading.pursuit import Pursuit
 from bot.trading.sending import Sender, place_request
-from bot.trading.trader import Trader
+from bot.trading.step.holdings import Holdings
+from bot.trading.step.pursuit import Pursuit
+from bot.trading.strategies.trader import Trader
 
 Patch = pytest.MonkeyPatch
 

@@ -14,9 +14,9 @@ from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.summary import Summary
 from bot.trading.executor import OrdersSettings
-from bot.trading.probe import Probe, ProbeSettings
-from bot.trading.strategy import Event, OrderChanged
-from bot.trading.trader import Trader
+from bot.trading.strategies.probe import Probe, ProbeSettings
+from bot.trading.strategies.strategy import Event, OrderChanged
+from bot.trading.strategies.trader import Trader
 
 RTT = 0.1
 

@@ -31,7 +31,7 @@ from bot.replay.steps.report import Divergence
 from bot.replay.steps.shapes import shaped, unusable
 from bot.replay.steps.unprompted import unprompted
 from bot.session.login import measure
-from bot.trading.ledger import Ledger
+from bot.trading.step.ledger import Ledger
 
 
 @attrs.define(eq=False, kw_only=True)

@@ -11,8 +11,15 @@ from bot.exchange.settings import ExchangeSettings
 from bot.link.http import HttpSettings
 from bot.link.websocket import StreamSettings
 from bot.settings import Settings
-from bot.trading.strategy import Event, OrderChanged, Quote, QuoteFailed, TimerElapsed, TradingOpened
-from bot.trading.trader import Trader
+from bot.trading.strategies.strategy import (
+    Event,
+    OrderChanged,
+    Quote,
+    QuoteFailed,
+    TimerElapsed,
+    TradingOpened,
+)
+from bot.trading.strategies.trader import Trader
 
 SETTINGS = attrs.evolve(
     Settings(),

@@ -10,9 +10,9 @@ from loguru import logger
 from bot.core.errors import RefusedError, RequestError
 from bot.core.order import Event, Order, State
 from bot.paradex.answers import OrderReport
-from bot.trading.decisions import Decisions
 from bot.trading.effects import CancelBatch, CancelOrder, LookUpOrder, batches
-from bot.trading.ledger import Ledger
+from bot.trading.step.decisions import Decisions
+from bot.trading.step.ledger import Ledger
 
 LOOK_AGAIN_S = 1.0
 """Between two look-ups of one order, and from a queued cancel to asking what became of it."""

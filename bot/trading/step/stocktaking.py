@@ -12,12 +12,12 @@ from bot.core.fixed import render
 from bot.core.order import Order, State
 from bot.paradex.answers import FillReport, OrderReport, PositionReport
 from bot.session.inbox import Snapshot
-from bot.trading.decisions import Decisions
 from bot.trading.effects import Repaired, TakeSnapshot
-from bot.trading.holdings import Holdings
-from bot.trading.ledger import Ledger
-from bot.trading.pursuit import Pursuit
-from bot.trading.reported import read_fill
+from bot.trading.step.decisions import Decisions
+from bot.trading.step.holdings import Holdings
+from bot.trading.step.ledger import Ledger
+from bot.trading.step.pursuit import Pursuit
+from bot.trading.step.reported import read_fill
 
 SNAPSHOT = "snapshot"
 """What a timer is set for here."""

@@ -13,11 +13,11 @@ from bot.core.errors import NotSentError, RefusedError
 from bot.core.order import Modification
 from bot.paradex.answers import OrderReport
 from bot.paradex.orders import DEFAULT_RECV_WINDOW
-from bot.trading.decisions import Decisions
 from bot.trading.effects import LookedUp, ModifyEnded, SendStarted
-from bot.trading.ledger import Ledger
-from bot.trading.pursuit import LOOK_AGAIN_S, Pursuit
-from bot.trading.verdict import REJECTED, modification
+from bot.trading.step.decisions import Decisions
+from bot.trading.step.ledger import Ledger
+from bot.trading.step.pursuit import LOOK_AGAIN_S, Pursuit
+from bot.trading.step.verdict import REJECTED, modification
 
 MODIFY = "modify"
 """What timers are set for here; their subjects are client ids."""

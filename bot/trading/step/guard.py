@@ -13,8 +13,8 @@ from bot.core.errors import LimitExceededError, TradingHaltedError
 from bot.core.fixed import SCALE, Fixed, multiply, render
 from bot.core.order import Instruction, Order, Side
 from bot.core.setting import setting
-from bot.trading.decisions import Decisions
 from bot.trading.effects import PullKillSwitch
+from bot.trading.step.decisions import Decisions
 
 TAKES_ALL, TAKES_POST_ONLY = "ok", "post_only"
 """Modes of the venue that take new orders, or some; the others, and those unknown here, take none."""

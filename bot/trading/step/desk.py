@@ -10,13 +10,13 @@ from bot.core.fixed import render
 from bot.core.market import Market
 from bot.core.order import Modification, Order, OrderType
 from bot.session.capabilities import Session
-from bot.trading.decisions import Decisions
 from bot.trading.effects import FetchBbo, ModifyOrder, PlaceBatch, PlaceOrder, SetTimer, Timer, batches
-from bot.trading.guard import Guard
-from bot.trading.holdings import Holdings
-from bot.trading.ledger import Ledger
-from bot.trading.pursuit import Pursuit
-from bot.trading.trader import NewOrder
+from bot.trading.step.decisions import Decisions
+from bot.trading.step.guard import Guard
+from bot.trading.step.holdings import Holdings
+from bot.trading.step.ledger import Ledger
+from bot.trading.step.pursuit import Pursuit
+from bot.trading.strategies.trader import NewOrder
 
 STRATEGY = "strategy"
 """What the timers of a strategy are set for."""
@@ -24,7 +24,7 @@ STRATEGY = "strategy"
 
 @attrs.define(eq=False, kw_only=True)
 class TradingDesk:
-    """A `bot.trading.trader.Desk`."""
+    """A `bot.trading.strategies.trader.Desk`."""
 
     markets: Mapping[str, Market]
     run_id: str

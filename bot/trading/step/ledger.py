@@ -9,8 +9,8 @@ from loguru import logger
 from bot.core.latency import Latencies
 from bot.core.order import Event, ImpossibleEventError, Modification, Order, State
 from bot.paradex.answers import OrderReport
-from bot.trading.reported import ReportedTerms, read_order
-from bot.trading.verdict import Verdict, decided, verdict
+from bot.trading.step.reported import ReportedTerms, read_order
+from bot.trading.step.verdict import Verdict, decided, verdict
 
 EVENT_OF_STATUS = {
     "NEW": Event.ACCEPTED,

@@ -10,7 +10,7 @@ import attrs
 
 from bot.core.fill import Fill
 from bot.core.order import Order
-from bot.trading.trader import Trader
+from bot.trading.strategies.trader import Trader
 
 
 @attrs.frozen

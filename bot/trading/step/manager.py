@@ -25,9 +25,6 @@ from bot.session.inbox import (
     SessionOpened,
     Snapshot,
 )
-from bot.trading import strategy as events
-from bot.trading.decisions import Decisions
-from bot.trading.desk import STRATEGY, TradingDesk
 from bot.trading.effects import (
     AccountRecovered,
     BboFetched,
@@ -43,14 +40,17 @@ from bot.trading.effects import (
     StopAsked,
     TimerFired,
 )
-from bot.trading.guard import Guard, LimitsSettings
-from bot.trading.holdings import Holdings
-from bot.trading.ledger import Ledger
-from bot.trading.modification import MODIFY, Modifications
-from bot.trading.pursuit import Pursuit
-from bot.trading.recovery import Recovery
-from bot.trading.stocktaking import SNAPSHOT, Stocktaking
-from bot.trading.trader import open_trader
+from bot.trading.step.decisions import Decisions
+from bot.trading.step.desk import STRATEGY, TradingDesk
+from bot.trading.step.guard import Guard, LimitsSettings
+from bot.trading.step.holdings import Holdings
+from bot.trading.step.ledger import Ledger
+from bot.trading.step.modification import MODIFY, Modifications
+from bot.trading.step.pursuit import Pursuit
+from bot.trading.step.recovery import Recovery
+from bot.trading.step.stocktaking import SNAPSHOT, Stocktaking
+from bot.trading.strategies import strategy as events
+from bot.trading.strategies.trader import open_trader
 
 CLOCK_MARGIN_NS = 500_000_000
 """For how wrong our idea of the venue's clock may be: added to `recv_window` before an order that is nowhere to be

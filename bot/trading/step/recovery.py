@@ -3,10 +3,10 @@
 import attrs
 
 from bot.core.order import Order, State
-from bot.trading.decisions import Decisions
 from bot.trading.effects import AccountRecovered
-from bot.trading.ledger import Ledger
-from bot.trading.pursuit import Pursuit
+from bot.trading.step.decisions import Decisions
+from bot.trading.step.ledger import Ledger
+from bot.trading.step.pursuit import Pursuit
 
 CANCEL, ADOPT = "cancel", "adopt"
 """What becomes of those that rest: cancelled, or handed to the strategy."""

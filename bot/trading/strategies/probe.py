@@ -6,7 +6,7 @@ from bot.core.errors import FatalError, InvalidOrderError, TradingHaltedError
 from bot.core.fixed import SCALE, Fixed, multiply
 from bot.core.order import Instruction, Side, State
 from bot.core.setting import setting
-from bot.trading.strategy import (
+from bot.trading.strategies.strategy import (
     Event,
     Filled,
     OrderChanged,
@@ -16,7 +16,7 @@ from bot.trading.strategy import (
     TradingOpened,
     TradingPaused,
 )
-from bot.trading.trader import Trader
+from bot.trading.strategies.trader import Trader
 
 
 @attrs.frozen
