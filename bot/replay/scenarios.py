@@ -245,7 +245,8 @@ SCENARIOS = {
         delay=0.1,
         activity=100.0,
     ),
-    "busy": Scenario(play=busy, settings=_probing(pause=0.0), delay=0.005),
+    # As fast as the venue's limits let orders through.
+    "busy": Scenario(play=busy, settings=_probing(pause=0.12), delay=0.005),
     "restart": Scenario(play=restart, settings=_probing(pause=0.7)),
     "strange": Scenario(play=strange, settings=_probing(pause=0.5), delay=0.1),
 }
