@@ -5,6 +5,7 @@ hashing and decoding convert nothing. Decimal strings exist only at the edges: J
 """
 
 import re
+from functools import lru_cache
 from typing import NewType
 
 Fixed = NewType("Fixed", int)
@@ -17,6 +18,7 @@ SCALE: int = 10**DECIMALS
 _PLAIN_DECIMAL = re.compile(r"(-?)([0-9]{1,20})(?:\.([0-9]{1,40}))?", re.ASCII)
 
 
+@lru_cache(maxsize=4096)  # the same sizes and prices come again and again
 def parse(text: str) -> Fixed:
     """Read a plain decimal such as ``"42000.5"`` into units of 10⁻⁸.
 
@@ -40,6 +42,7 @@ def parse_rounded(text: str) -> Fixed:
     return parse(f"{whole}{point}{fraction[:DECIMALS]}" if fraction.isdecimal() else text)
 
 
+@lru_cache(maxsize=4096)
 def render(value: int) -> str:
     """Write units of 10⁻⁸ as a plain decimal without trailing zeros: ``4200050000000`` → ``"42000.5"``."""
     whole, fraction = divmod(abs(value), SCALE)

@@ -45,14 +45,14 @@ class Part:
         self._text = text
         self._size = size
         self._lines = Lines()
-        self._good = 0
+        self._good, self._checksum = 0, 0
         self._read = 0
         self.header = self._header()
 
     @property
     def standing(self) -> tuple[int, int]:
         """Behind the last good record: the offset in the text in bytes, and the checksum of all before it."""
-        return self._good, self._lines.checksum
+        return self._good, self._checksum
 
     def go_to(self, offset: int, checksum: int) -> None:
         """Go on where `standing` was this. Raises ChangedPartError: there is no such place any more."""
@@ -68,7 +68,7 @@ class Part:
             raise ChangedPartError from error
         if self._read != offset:
             raise ChangedPartError
-        self._good = offset
+        self._good, self._checksum = offset, checksum
         self._lines = Lines(checksum)
 
     def records(self, last: int) -> Iterator[Record]:
@@ -80,7 +80,7 @@ class Part:
         while (record := self._next()) is not None:
             if record.number != last + 1:
                 raise self.damaged(f"record {record.number} follows record {last}")
-            self._good = self._read
+            self._good, self._checksum = self._read, self._lines.checksum
             last += 1
             yield record
 
@@ -119,7 +119,7 @@ class Part:
             header = msgspec.convert(record.data, Header)
         except msgspec.ValidationError as error:
             raise self.damaged(f"its header cannot be read: {error}") from error
-        self._good = self._read
+        self._good, self._checksum = self._read, self._lines.checksum
         return header
 
 

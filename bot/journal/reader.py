@@ -74,8 +74,17 @@ class RecordedSession:
     damage: Damage | None = attrs.field(default=None, init=False)
     """Known when an iteration came to its end."""
 
-    place: Place = attrs.field(default=BEGINNING, init=False)
-    """Behind the last record that an iteration came to."""
+    _from: Place = attrs.field(default=BEGINNING, init=False)
+    _reached: tuple[int, Part, int] | None = attrs.field(default=None, init=False)
+    """What an iteration has read since: the number of the part, the part, and the number of the record."""
+
+    @property
+    def place(self) -> Place:
+        """Behind the last record that an iteration came to."""
+        if self._reached is None:
+            return self._from
+        number, part, last = self._reached
+        return Place(number, *part.standing, last)
 
     def __iter__(self) -> Iterator[Record]:
         """The records after the header, in order, their numbers without a gap; one at a time is in memory."""
@@ -88,7 +97,7 @@ class RecordedSession:
             ChangedPartError: there is no such place any more.
         """
         self.damage = None
-        self.place = place
+        self._from, self._reached = place, None
         last = place.record
         for number in range(place.part, max(self.parts) + 1):
             path = self.parts.get(number, names.part(self.first, number))
@@ -101,7 +110,7 @@ class RecordedSession:
                         part.go_to(place.offset, place.checksum)
                     for record in part.records(last):
                         last = record.number
-                        self.place = Place(number, *part.standing, last)
+                        self._reached = number, part, last
                         yield record
             except DamagedPartError as error:
                 fault = error
