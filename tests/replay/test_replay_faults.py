@@ -85,7 +85,7 @@ def test_any_fault_at_any_message_of_an_order(part: int) -> None:
         assert report.bot_exit_code == (4 if report.unresolved else 0)
 
 
-@pytest.mark.parametrize("name", ["reconnects", "fills", "strange"])
+@pytest.mark.parametrize("name", ["reconnects", "fills", "strange", "restart"])
 def test_a_few_faults_in_other_sessions(name: str) -> None:
     """Where sessions come and go, orders fill, and a venue says odd things: the same promise."""
     recording = recorded(name)

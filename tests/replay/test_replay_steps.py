@@ -1,5 +1,6 @@
 """Every recorded session comes out of the bot again; what does not is found, and where."""
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -175,6 +176,20 @@ def fill_frame(text: Any) -> bool:
     return '"fill_type":"FILL"' in text
 
 
+def lists_since(request: Any) -> bool:
+    return "start_at=" in request["path"]
+
+
+def begins_later(ms: int) -> Edit:
+    """A list of what happened since another time."""
+
+    def edit(request: Any) -> None:
+        before, since, rest = re.split(r"(?<=start_at=)(\d+)", request["path"])
+        request.update(path=f"{before}{int(since) + ms}{rest}")
+
+    return edit
+
+
 def of_snapshot(outcome: Any) -> bool:
     return bool(outcome["what"] == "snapshot")
 
@@ -200,6 +215,8 @@ def of_snapshot(outcome: Any) -> bool:
         ("plain", Kind.REQUEST, lambda data: data["of"] > 0, lambda data: data.update(lane="orders")),
         ("plain", Kind.REQUEST, lambda data: data["of"] > 0, lambda data: data.update(of=1)),
         ("plain", Kind.REQUEST, lambda _: True, lambda data: data.update(path="/system/mood")),
+        ("plain", Kind.REQUEST, lists_since, begins_later(1_000)),
+        ("reconnects", Kind.REQUEST, lists_since, begins_later(-1_000)),
         ("plain", Kind.REQUEST, lambda _: True, lambda data: data.update(headers={"Accept": "*/*"})),
         ("plain", Kind.REQUEST, lambda _: True, lambda data: data.update(x=2)),
         (

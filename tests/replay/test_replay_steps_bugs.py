@@ -244,7 +244,7 @@ def does_not_stop(patch: Patch) -> None:
         (hashes_price_before_size, "plain", Kind.INTENT),
         (hashes_another_side, "plain", Kind.INTENT),
         (hashes_another_type, "plain", Kind.INTENT),
-        (shifts_the_venues_clock, "fills", Kind.INTENT),
+        (shifts_the_venues_clock, "fills", Kind.REQUEST),
         (tells_less_of_an_order, "plain", Kind.EFFECT),
         (misses_who_ended_it, "plain", Kind.ORDER),
         (does_not_stop, "strange", Kind.EFFECT),

@@ -30,10 +30,11 @@ from bot.replay.steps.errands import Errand, Errands, Exchange
 from bot.replay.steps.hashes import Hashing, Key
 from bot.replay.steps.report import Divergence, Report
 from bot.replay.steps.shapes import shaped, unusable
-from bot.replay.steps.traffic import Traffic, failure_of
+from bot.replay.steps.snapshots import Snapshots
+from bot.replay.steps.traffic import CLOCK_TOLERANCE_MS, Traffic, failure_of
 from bot.session.capabilities import open_session
 from bot.session.generation import hear
-from bot.session.inbox import Item, KillSwitchPulled, PlatformMode, SessionLost, SessionOpened, Snapshot
+from bot.session.inbox import Item, KillSwitchPulled, PlatformMode, SessionLost, SessionOpened
 from bot.session.login import read_markets
 from bot.settings import Settings
 from bot.trading.effects import (
@@ -52,9 +53,6 @@ TIMER_EARLY_NS = 1_000_000
 
 TIMER_LATE_NS = 5_000_000_000
 """A timer that did not elapse although the session went on for so long after it was due was lost."""
-
-CLOCK_TOLERANCE_MS = 100
-"""Between the venue's time as it is reckoned here and as it was: there the scheduler came in between."""
 
 
 @attrs.define(eq=False)
@@ -91,6 +89,7 @@ class Replay:
     _session: int = 0
     """The generation that is ready; 0 for none."""
 
+    _snapshots: Snapshots = attrs.field(init=False)
     _has_snapshot: bool = False
     """The order manager got a snapshot since the WebSocket opened."""
 
@@ -111,11 +110,13 @@ class Replay:
             differ=self.differ,
             misfit=self.misfit,
             errands=self._errands,
+            clock=self._clock,
             venue_clock=VenueClock(self._clock),
             key=self.key,
             hashing=self.hashing,
             shows_account=self.header.account == "kept",
         )
+        self._snapshots = Snapshots(self._traffic, self.differ)
         self._handlers = {
             Kind.SOCKET_OPEN: self._socket_open,
             Kind.FRAME_OUT: self._frame_out,
@@ -270,6 +271,7 @@ class Replay:
 
     def _request(self, record: Record) -> None:
         self._traffic.request(record, None if self._stream is None else self._stream.manager.ledger)
+        self._snapshots.asked(record)
 
     # What the order manager was told.
 
@@ -289,24 +291,12 @@ class Replay:
         self._tell(item)
 
     def _snapshot(self, record: Record, outcome: shapes.Outcome) -> None:
-        exchanges = self._traffic.take_snapshot(outcome.x)
-        if exchanges is None or any(outcome.requested_ns > each.ns for part in exchanges for each in part):
+        snapshot = self._snapshots.read(outcome)
+        if snapshot is None:
             self.misfit(record, "a snapshot that was not asked for")
             return
-        open_orders, history, fills, positions = (
-            tuple(report for each in part for report in each.result.results) for part in exchanges
-        )
         self._has_snapshot = True
-        self._tell(
-            Snapshot(
-                requested_ns=outcome.requested_ns,
-                open_orders=open_orders,
-                history=history,
-                fills=fills,
-                positions=positions,
-                exchanges=tuple(tuple(each.x for each in part) for part in exchanges),
-            )
-        )
+        self._tell(snapshot)
 
     def _intent(self, record: Record) -> None:
         intent = shaped(record, shapes.Intent)
@@ -343,9 +333,7 @@ class Replay:
 
     def _check_timestamp(self, record: Record, intent: shapes.Intent) -> None:
         """It is the venue's time when the signing began, as the answers to ``GET /system/time`` tell it."""
-        self._clock.ns = intent.sent_ns - intent.sign_ns
-        reckoned = self._traffic.venue_clock.now_ms()
-        self._clock.ns = record.ns
+        reckoned = self._traffic.venue_ms(intent.sent_ns - intent.sign_ns)
         if abs(intent.signature_timestamp - reckoned) > CLOCK_TOLERANCE_MS:
             what = f"the venue's time in an order, to {CLOCK_TOLERANCE_MS} ms"
             self.differ(
@@ -378,6 +366,7 @@ class Replay:
             recovered, until_ns = retold(record.data), tuple(record.data["acceptable_until_ns"])
         except (KeyError, TypeError, ValueError) as error:
             raise unusable(record, f"nothing that is left by runs: {error}") from error
+        self._snapshots.begin(recovered.seen_ms)
         self._tell(AccountRecovered(recovered, until_ns))
 
     def _stop(self, record: Record) -> None:

@@ -25,6 +25,7 @@ from bot.paradex.answers import (
 from bot.paradex.request import Request
 from bot.replay.steps import shapes
 from bot.replay.steps.comparison import ComparingTape
+from bot.replay.steps.course import RecordedClock
 from bot.replay.steps.errands import SECRET, Errand, Errands, Exchange
 from bot.replay.steps.hashes import Hashing, Key, Signing
 from bot.replay.steps.report import Divergence
@@ -32,6 +33,9 @@ from bot.replay.steps.shapes import shaped, unusable
 from bot.replay.steps.unprompted import unprompted
 from bot.session.login import measure
 from bot.trading.step.ledger import Ledger
+
+CLOCK_TOLERANCE_MS = 100
+"""Between the venue's time as it is reckoned here and as it was: there the scheduler came in between."""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -42,6 +46,7 @@ class Traffic:
     differ: Callable[[Divergence], None]
     misfit: Callable[[Record, str], None]
     errands: Errands
+    clock: RecordedClock
     venue_clock: VenueClock
     key: Key | None
     shows_account: bool
@@ -55,6 +60,14 @@ class Traffic:
 
     asked: int = 0
     """How many requests there were."""
+
+    def venue_ms(self, ns: int | None = None) -> int:
+        """The venue's time now, or at another moment of the session, as far as it is known now."""
+        now_ns = self.clock.ns
+        self.clock.ns = now_ns if ns is None else ns
+        venue_ms = self.venue_clock.now_ms()
+        self.clock.ns = now_ns
+        return venue_ms
 
     def request(self, record: Record, ledger: Ledger | None) -> None:
         asked = shaped(record, shapes.Request)
