@@ -45,30 +45,33 @@ class Part:
         self._text = text
         self._size = size
         self._lines = Lines()
-        self._good, self._checksum = 0, 0
-        self._read = 0
+        self._good = 0
+        self.last = 0
+        """The number of the last good record."""
+
         self.header = self._header()
 
     @property
     def standing(self) -> tuple[int, int]:
         """Behind the last good record: the offset in the text in bytes, and the checksum of all before it."""
-        return self._good, self._checksum
+        return self._good, self._lines.checksum
 
     def go_to(self, offset: int, checksum: int) -> None:
         """Go on where `standing` was this. Raises ChangedPartError: there is no such place any more."""
+        reached = self._good
         try:
-            while self._read < offset and (chunk := self._text.read(min(_CHUNK, offset - self._read))):
-                self._read += len(chunk)
+            while reached < offset and (chunk := self._text.read(min(_CHUNK, offset - reached))):
+                reached += len(chunk)
             if (
-                self._read == offset and self._text.peek(1)[:1] == b"\n"
+                reached == offset and self._text.peek(1)[:1] == b"\n"
             ):  # so much of a line was not written then
                 self._text.read(1)
-                self._read = offset = offset + 1
+                reached = offset = offset + 1
         except (OSError, zstandard.ZstdError) as error:
             raise ChangedPartError from error
-        if self._read != offset:
+        if reached != offset:
             raise ChangedPartError
-        self._good, self._checksum = offset, checksum
+        self._good = offset
         self._lines = Lines(checksum)
 
     def records(self, last: int) -> Iterator[Record]:
@@ -77,49 +80,49 @@ class Part:
         Raises:
             DamagedPartError: what comes next is no record, or not the next one.
         """
-        while (record := self._next()) is not None:
-            if record.number != last + 1:
-                raise self.damaged(f"record {record.number} follows record {last}")
-            self._good, self._checksum = self._read, self._lines.checksum
-            last += 1
+        self.last = last
+        while True:
+            line = b""
+            try:
+                line = self._text.readline(LONGEST_LINE)
+                if not line:
+                    break
+                record = self._lines.record(line, self.last + 1)
+            except (OSError, zstandard.ZstdError) as error:
+                raise self.damaged(f"it cannot be read: {error}") from error
+            except DamagedRecordError as error:
+                raise self.damaged(_appearance(line) or str(error), len(line)) from error
+            self._good += len(line)
+            self.last += 1
             yield record
+        if self._size not in {self._good, None}:
+            raise self.damaged("the compressed file is cut short")
 
-    def damaged(self, reason: str) -> DamagedPartError:
-        """The error to raise where the good records end. There is nothing left to read after this."""
+    def damaged(self, reason: str, read: int = 0) -> DamagedPartError:
+        """The error to raise where the good records end. There is nothing left to read after this.
+
+        ``read`` is how many bytes after them have been read.
+        """
         with suppress(OSError, zstandard.ZstdError):
-            while self._read - self._good < COUNTED and (chunk := self._text.read(_CHUNK)):
-                self._read += len(chunk)
-        return DamagedPartError(self._good, self._read - self._good, reason)
-
-    def _next(self) -> Record | None:
-        try:
-            line = self._text.readline(LONGEST_LINE)
-        except (OSError, zstandard.ZstdError) as error:
-            raise self.damaged(f"it cannot be read: {error}") from error
-        self._read += len(line)
-        if not line:
-            if self._size not in {self._read, None}:
-                raise self.damaged("the compressed file is cut short")
-            return None
-        try:
-            return self._lines.record(line)
-        except DamagedRecordError as error:
-            raise self.damaged(_appearance(line) or str(error)) from error
+            while read < COUNTED and (chunk := self._text.read(_CHUNK)):
+                read += len(chunk)
+        return DamagedPartError(self._good, read, reason)
 
     def _header(self) -> Header:
-        record = self._next()
+        record = next(self.records(-1), None)
         if record is None:
             raise self.damaged("it is empty")
+        self._good, read = 0, self._good  # until it is understood
         if record.kind is not Kind.HEADER:
-            raise self.damaged("it does not begin with a header")
+            raise self.damaged("it does not begin with a header", read)
         match record.data:
             case {"format": int(other)} if other != FORMAT:
-                raise self.damaged(f"its format is {other}, and this program reads {FORMAT}")
+                raise self.damaged(f"its format is {other}, and this program reads {FORMAT}", read)
         try:
             header = msgspec.convert(record.data, Header)
         except msgspec.ValidationError as error:
-            raise self.damaged(f"its header cannot be read: {error}") from error
-        self._good, self._checksum = self._read, self._lines.checksum
+            raise self.damaged(f"its header cannot be read: {error}", read) from error
+        self._good = read
         return header
 
 

@@ -75,16 +75,16 @@ class RecordedSession:
     """Known when an iteration came to its end."""
 
     _from: Place = attrs.field(default=BEGINNING, init=False)
-    _reached: tuple[int, Part, int] | None = attrs.field(default=None, init=False)
-    """What an iteration has read since: the number of the part, the part, and the number of the record."""
+    _reached: tuple[int, Part] | None = attrs.field(default=None, init=False)
+    """The part that an iteration has come to since, and its number."""
 
     @property
     def place(self) -> Place:
         """Behind the last record that an iteration came to."""
         if self._reached is None:
             return self._from
-        number, part, last = self._reached
-        return Place(number, *part.standing, last)
+        number, part = self._reached
+        return Place(number, *part.standing, part.last)
 
     def __iter__(self) -> Iterator[Record]:
         """The records after the header, in order, their numbers without a gap; one at a time is in memory."""
@@ -108,10 +108,9 @@ class RecordedSession:
                     self._see_that_it_is(part, number)
                     if number == place.part and place.offset:
                         part.go_to(place.offset, place.checksum)
-                    for record in part.records(last):
-                        last = record.number
-                        self._reached = number, part, last
-                        yield record
+                    self._reached = number, part
+                    yield from part.records(last)
+                    last = part.last
             except DamagedPartError as error:
                 fault = error
             except FileNotFoundError:

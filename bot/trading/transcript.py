@@ -117,39 +117,6 @@ def _outcome(what: str, result: object, **others: Any) -> Line:
 def of_effect(effect: Effect) -> Line:  # noqa: C901, PLR0912 - one case for each kind of effect
     """The line of an effect."""
     match effect:
-        case PlaceOrder(order, session):
-            told = {"do": "place", **recovered.told_terms(order), "generation": session.generation}
-        case PlaceBatch(orders, session):
-            told_orders = [recovered.told_terms(order) for order in orders]
-            told = {"do": "place batch", "orders": told_orders, "generation": session.generation}
-        case ModifyOrder(order, session):
-            told = {
-                "do": "modify",
-                **_named(order),
-                "size": render(effect.wanted.size),
-                "price": render(effect.wanted.price),
-                "generation": session.generation,
-            }
-        case CancelOrder(order):
-            told = {"do": "cancel", **_named(order)}
-        case CancelBatch(orders):
-            told = {"do": "cancel batch", "orders": [_named(order) for order in orders]}
-        case LookUpOrder(order):
-            told = {"do": "look up", "client_id": order.client_id}
-        case FetchBbo(market):
-            told = {"do": "quote", "market": market}
-        case SetTimer(timer, seconds):
-            told = {"do": "wait", "purpose": timer.purpose, "subject": timer.subject, "seconds": seconds}
-        case TakeSnapshot():
-            told = {"do": "take a snapshot"}
-        case PullKillSwitch(reason):
-            told = {"do": "pull the kill switch", "reason": reason}
-        case Repaired(what, subject, text):
-            return Line(Kind.REPAIR, {"what": what, "subject": subject, "text": text})
-        case GiveUp(reason):
-            told = {"do": "give up", "reason": reason}
-        case RaiseAlarm(text):
-            return Line(Kind.ALARM, {"text": text})
         case OrderMoved(order):
             return Line(
                 Kind.ORDER,
@@ -162,6 +129,39 @@ def of_effect(effect: Effect) -> Line:  # noqa: C901, PLR0912 - one case for eac
                     "reason": order.reason,
                 },
             )
+        case PlaceOrder(order, session):
+            told = {"do": "place", **recovered.told_terms(order), "generation": session.generation}
+        case CancelOrder(order):
+            told = {"do": "cancel", **_named(order)}
+        case SetTimer(timer, seconds):
+            told = {"do": "wait", "purpose": timer.purpose, "subject": timer.subject, "seconds": seconds}
+        case FetchBbo(market):
+            told = {"do": "quote", "market": market}
+        case PlaceBatch(orders, session):
+            told_orders = [recovered.told_terms(order) for order in orders]
+            told = {"do": "place batch", "orders": told_orders, "generation": session.generation}
+        case ModifyOrder(order, session):
+            told = {
+                "do": "modify",
+                **_named(order),
+                "size": render(effect.wanted.size),
+                "price": render(effect.wanted.price),
+                "generation": session.generation,
+            }
+        case CancelBatch(orders):
+            told = {"do": "cancel batch", "orders": [_named(order) for order in orders]}
+        case LookUpOrder(order):
+            told = {"do": "look up", "client_id": order.client_id}
+        case TakeSnapshot():
+            told = {"do": "take a snapshot"}
+        case PullKillSwitch(reason):
+            told = {"do": "pull the kill switch", "reason": reason}
+        case Repaired(what, subject, text):
+            return Line(Kind.REPAIR, {"what": what, "subject": subject, "text": text})
+        case GiveUp(reason):
+            told = {"do": "give up", "reason": reason}
+        case RaiseAlarm(text):
+            return Line(Kind.ALARM, {"text": text})
         case _:
             raise TypeError(f"no such effect: {effect!r}")
     return Line(Kind.EFFECT, told)

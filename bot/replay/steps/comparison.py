@@ -27,7 +27,9 @@ class ComparingTape:
     """
 
     differ: Callable[[Divergence], None]
-    _record: Record | None = None
+    record: Record = attrs.field(init=False)
+    """The one that it is at."""
+
     _decided: list[Record | None] = attrs.field(factory=list)
     """None where the same, or something else about the same, was decided again."""
 
@@ -37,23 +39,16 @@ class ComparingTape:
     _may_be_torn: bool = False
     """The recording ends here, and what this step decided may be lost."""
 
-    @property
-    def record(self) -> Record:
-        """The one that it is at."""
-        assert self._record is not None
-        return self._record
-
     def turn_to(self, record: Record, decided: Sequence[Record], *, may_be_torn: bool) -> None:
         """Expect ``record`` itself, if it is one that the bot writes, and what was ``decided`` then."""
-        self._record, self._decided, self._reached, self._may_be_torn = record, list(decided), 0, may_be_torn
+        self.record, self._decided, self._reached, self._may_be_torn = record, [*decided], 0, may_be_torn
 
     def turn_away(self) -> None:
         """What was recorded and is not written again is a divergence."""
-        for missed in self._decided:
-            if missed is not None:
-                self.differ(
-                    Divergence(missed.number, missed.ns, missed.kind, "not decided now", missed.data, None)
-                )
+        for missed in filter(None, self._decided):
+            self.differ(
+                Divergence(missed.number, missed.ns, missed.kind, "not decided now", missed.data, None)
+            )
 
     def write(self, kind: Kind, data: Any, *, generation: int = 0) -> Stamp:
         record = self.record

@@ -122,16 +122,28 @@ class Errand:
     @property
     def is_asking(self) -> bool:
         """Whether the venue has to be asked something (more) for it, and nothing keeps it from that."""
-        match self.effect, self.exchanges:
-            case (PlaceOrder() | PlaceBatch()) as placing, []:
+        asked = len(self.exchanges)
+        if asked == self._questions:
+            return False
+        if asked:
+            first = self.exchanges[0]
+            return first.result is not None and not first.has_failed
+        match self.effect:
+            case (PlaceOrder() | PlaceBatch()) as placing:
                 return len(self.signed) == len(placing.orders)
-            case ModifyOrder(), []:
+            case ModifyOrder():
                 return self.modification is not None
-            case ((CancelOrder() | CancelBatch() | LookUpOrder() | FetchBbo()), []):
-                return True
-            case LookUpOrder(), [first]:
-                return first.result is not None and not first.has_failed
-        return False
+        return True
+
+    @property
+    def _questions(self) -> int:
+        """How many requests it takes."""
+        match self.effect:
+            case LookUpOrder():
+                return 2  # open orders, and then the history
+            case SetTimer():
+                return 0
+        return 1
 
     @property
     def _has_deadline(self) -> bool:
@@ -200,7 +212,8 @@ class Errand:
         """
         last = self.exchanges[-1] if self.exchanges else None
         if last is None or last.is_cut or self.is_asking:
-            believed = (NotSentError, UnknownOutcomeError) if self._has_deadline else NotSentError
+            gave_up = self._has_deadline or (last is not None and last.is_cut)
+            believed = (NotSentError, UnknownOutcomeError) if gave_up else NotSentError
             result: Any = failure if isinstance(failure, believed) else None
         else:
             result = last.result

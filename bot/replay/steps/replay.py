@@ -4,10 +4,8 @@ No task runs and no clock is read: the times are the records', and what happened
 Whatever the bot wrote itself has to come out once more, to the byte.
 """
 
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from pathlib import Path
 
 import attrs
 
@@ -22,6 +20,7 @@ from bot.link.websocket import Frame
 from bot.paradex import rpc
 from bot.paradex.address import from_hex
 from bot.paradex.answers import SystemState
+from bot.replay.errors import breaks
 from bot.replay.steps import shapes
 from bot.replay.steps.comparison import ComparingTape
 from bot.replay.steps.conversations import Conversation
@@ -77,13 +76,9 @@ class Replay:
     _tape: ComparingTape = attrs.field(init=False)
     _clock: RecordedClock = attrs.field(init=False)
     _traffic: Traffic = attrs.field(init=False)
-    _handlers: Mapping[Kind, Callable[[Record], None]] = attrs.field(init=False)
-    _number: int = 0
-    _ns: int = 0
-    """Number and time of the record that was looked at last."""
-
-    _last_kind: Kind | str = ""
-    """Of the last record that was no decision."""
+    _handlers: Mapping[str, Callable[[Record], None]] = attrs.field(init=False)
+    _last: Record = Record(0, 0, 0, Kind.HEADER, None)
+    """The one that was looked at last."""
 
     _stream: OrderedStream | None = None
     _session: int = 0
@@ -145,10 +140,12 @@ class Replay:
         with self._session_scope:
             try:
                 for record, decided, is_last in steps(self.records):
+                    last = self._last
                     for each in (record, *decided):
-                        if each.number != self._number + 1 or each.ns < self._ns:
-                            self._misnumbered(each)
-                        self._number, self._ns = each.number, each.ns
+                        if each.number != last.number + 1 or each.ns < last.ns:
+                            self._misnumbered(each, last)
+                        last = each
+                    self._last = last
                     self._replay(record, decided, is_last=is_last)
                     self.report.records += 1 + len(decided)
                 self._finish()
@@ -156,20 +153,20 @@ class Replay:
                 self.report.stopped = str(parted)
         self.report.requests = self._traffic.asked
 
-    def _misnumbered(self, record: Record) -> None:
-        if record.number != self._number + 1:
+    def _misnumbered(self, record: Record, last: Record) -> None:
+        def differ(what: str, expected: int, came: int) -> None:
+            self.differ(Divergence(record.number, record.ns, record.kind, what, expected, came))
+
+        if record.number != last.number + 1:
             what = "records are missing before it, or it is out of place; its number"
-            self.differ(
-                Divergence(record.number, record.ns, record.kind, what, self._number + 1, record.number)
-            )
-        if record.ns < self._ns:
-            what = "time runs backwards; its ns"
-            self.differ(Divergence(record.number, record.ns, record.kind, what, self._ns, record.ns))
+            differ(what, last.number + 1, record.number)
+        if record.ns < last.ns:
+            differ("time runs backwards; its ns", last.ns, record.ns)
 
     def _replay(self, record: Record, decided: Sequence[Record], *, is_last: bool) -> None:
         self._clock.ns = record.ns
         self._tape.turn_to(record, decided, may_be_torn=is_last and record.kind is not Kind.END)
-        handler = self._handlers.get(record.kind) if isinstance(record.kind, Kind) else None
+        handler = self._handlers.get(record.kind)
         if handler is None:  # a decision without a cause, or a kind of a newer program
             self.misfit(record, f"nothing here writes this {record.kind} now")
         elif self.has_ended:
@@ -177,7 +174,6 @@ class Replay:
         else:
             handler(record)
         self._tape.turn_away()
-        self._last_kind = record.kind
 
     def _tell(self, item: Item) -> None:
         """Have the order manager take its step. What it raises ends the replay: it ended the session, too."""
@@ -189,9 +185,7 @@ class Replay:
         try:
             self._stream(item)
         except Exception as error:  # noqa: BLE001 - whatever broke the bot is what somebody looks for
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            place = f"{Path(where.filename).name}, line {where.lineno}, in {where.name}"
-            part(record, f"the bot breaks: {type(error).__name__}: {error} ({place})")
+            part(record, breaks(error))
 
     def _new_stream(self, record: Record) -> OrderedStream:
         if self._traffic.markets is None:
@@ -394,9 +388,9 @@ class Replay:
         for errand in self._errands.all():
             if isinstance(errand.effect, SetTimer):
                 due_ns = errand.due_ns(errand.effect)
-                if self._ns > due_ns + TIMER_LATE_NS:
+                if self._last.ns > due_ns + TIMER_LATE_NS:
                     self._unfinished(errand, f"a timer that was due at {due_ns} ns, and never elapsed")
-            elif errand.is_answered and (self.has_ended or self._last_kind is not Kind.ANSWER):
+            elif errand.is_answered and (self.has_ended or self._tape.record.kind is not Kind.ANSWER):
                 self._unfinished(errand, "something of which nobody was told how it ended")
         if self.has_ended:
             for exchange in self._traffic.under_way.values():

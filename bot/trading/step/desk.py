@@ -88,7 +88,7 @@ class TradingDesk:
             raise InvalidOrderError(f"order {client_id}: a {order.type} order needs a price above 0")
         session = self._permit()
         others = [each for each in self.ledger.live() if each.client_id != client_id]
-        self._check_limits(attrs.evolve(order, size=size, price=price), others)
+        self._check_limits(order.changed(size=size, price=price), others)
         wanted = Modification(size, price, next(self._modification_numbers))
         self.decisions.add(ModifyOrder(self.ledger.want_otherwise(client_id, wanted), session))
         self.guard.placed()
@@ -151,7 +151,7 @@ class TradingDesk:
             price=wanted.price,
         )
         self._check_limits(order, live)
-        return attrs.evolve(order, client_id=f"{self.run_id}-{next(self._order_numbers)}")
+        return order.changed(client_id=f"{self.run_id}-{next(self._order_numbers)}")
 
     def _check_limits(self, order: Order, live: Sequence[Order]) -> None:
         """See that what is left of ``order`` to be filled is within the limits."""

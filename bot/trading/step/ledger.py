@@ -112,12 +112,12 @@ class Ledger:
 
         Only one who checked that the order can have them may ask.
         """
-        self._live[client_id] = order = attrs.evolve(self._live[client_id], modifying=wanted)
+        self._live[client_id] = order = self._live[client_id].changed(modifying=wanted)
         return order
 
     def refuse_modification(self, client_id: str, reason: str) -> None:
         """An order that waits for other terms will not get them."""
-        self._live[client_id] = order = attrs.evolve(self._live[client_id], modifying=None)
+        self._live[client_id] = order = self._live[client_id].changed(modifying=None)
         self._refused(order, reason)
 
     def sending(self, client_id: str, *, sent_ns: int, sign_ns: int, last_acceptable_ns: int) -> None:
@@ -247,7 +247,7 @@ class Ledger:
             return
         after = before.changed(state=before.after(event), reason=reason or before.reason, **known)
         if after.is_over and after.modifying is not None:
-            after = attrs.evolve(after, modifying=None)
+            after = after.changed(modifying=None)
         if after.is_over and not before.is_over:
             self.counts.closed += after.state is State.CLOSED
             self.counts.rejected += after.state is State.REJECTED
