@@ -11,7 +11,7 @@ import msgspec
 
 from bot.core.tape import Kind
 from bot.journal.header import Header
-from bot.journal.reader import Damage, find, read
+from bot.journal.reader import Damage, Recording, find, read
 from bot.journal.record import Record
 
 FOLDER = Path(__file__).parent / "sessions"
@@ -64,9 +64,14 @@ class Session:
 
 
 @cache
+def read_session(name: str) -> Recording:
+    """The session of this name, as it is played."""
+    return read(FOLDER / f"{name}.journal")
+
+
 def recorded(name: str) -> Session:
-    """The session of this name."""
-    recording = read(FOLDER / f"{name}.journal")
+    """The same as it is replayed by steps."""
+    recording = read_session(name)
     return Session(recording.header, recording.records)
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import attrs
 import pytest
-from replay_stage import SESSIONS
+from replay_stage import read_session
 
 from bot import app
 from bot.core.errors import RequestError, UnknownOutcomeError
 from bot.core.fill import Fill
-from bot.core.order import Event, Order
+from bot.core.order import Event, Order, State
 from bot.core.tape import Kind
 from bot.exchange.matching.commands import Cancel
 from bot.journal.reader import Recording, read
@@ -34,18 +34,18 @@ from bot.summary import Summary
 from bot.trading import executor
 from bot.trading.step.holdings import Holdings
 from bot.trading.step.ledger import Ledger
+from bot.trading.step.pursuit import Pursuit
 from bot.trading.step.stocktaking import Stocktaking
-
-
-@cache
-def recorded(name: str) -> Recording:
-    return read(next(file for file in SESSIONS if file.stem == name))
+from bot.trading.strategies.probe import Probe
+from bot.trading.strategies.strategy import Event as Happening
+from bot.trading.strategies.strategy import OrderChanged
+from bot.trading.strategies.trader import Trader
 
 
 @cache
 def two_orders() -> Recording:
     """The plain session, up to the pause after its second order."""
-    plain = recorded("plain")
+    plain = read_session("plain")
     pauses = [r.number for r in plain.records if r.kind == Kind.EFFECT and r.data["do"] == "wait"]
     strategy = [number for number in pauses if plain.records[number - 1].data["purpose"] == "strategy"]
     return attrs.evolve(plain, records=plain.records[: strategy[1]])
@@ -88,7 +88,7 @@ def test_any_fault_at_any_message_of_an_order(part: int) -> None:
 @pytest.mark.parametrize("name", ["reconnects", "fills", "strange", "restart"])
 def test_a_few_faults_in_other_sessions(name: str) -> None:
     """Where sessions come and go, orders fill, and a venue says odd things: the same promise."""
-    recording = recorded(name)
+    recording = read_session(name)
     messages = [record for record in recording.records if can_strike(record)]
     for record, fault in zip(messages[7::37], list(Fault) * 9, strict=False):
         if fault in can_strike(record):
@@ -317,6 +317,30 @@ def counts_fills_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Holdings, "count", forgetful)
 
 
+def places_another(patch: pytest.MonkeyPatch) -> None:
+    """A strategy that does not wait: nobody knows what became of its order, and it places the same again."""
+    on_event = Probe.on_event
+
+    def impatient(self: Probe, event: Happening, trader: Trader) -> None:
+        if isinstance(event, OrderChanged) and event.order.state is State.UNKNOWN:
+            lost = event.order
+            trader.place(
+                lost.market, lost.side, size=lost.size, price=lost.price, instruction=lost.instruction
+            )
+        on_event(self, event, trader)
+
+    patch.setattr(Probe, "on_event", impatient)
+
+
+def breaks(patch: pytest.MonkeyPatch) -> None:
+    """A step that raises what nobody expects."""
+
+    def raising(*_: object) -> None:
+        raise ArithmeticError("no such luck")
+
+    patch.setattr(Pursuit, "doubt", raising)
+
+
 def names_nobody(patch: pytest.MonkeyPatch) -> None:
     """The end does not say what is unresolved: an order whose cancel is waited for too long."""
     patch.setattr(executor, "CANCEL_DEADLINE", 60.0)
@@ -352,6 +376,20 @@ BUGS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str, Callable[[Recor
         "guessed: .*NEVER_ACC",
     ),
     "counts twice": (counts_fills_twice, "fills", partial_fill, Fault.DUPLICATE, "guessed: .*CLOSED, filled"),
+    "places another": (
+        places_another,
+        "two orders",
+        answer_before_its_frame,
+        Fault.CUT,
+        "doubled: .*place .* nobody knows",
+    ),
+    "breaks": (
+        breaks,
+        "two orders",
+        answer_before_its_frame,
+        Fault.CUT,
+        "the bot breaks: ArithmeticError: no such luck .test_replay_faults.py, line ",
+    ),
     "names nobody": (names_nobody, "two orders", last_cancel, Fault.DROP, "lost: .*nobody was told"),
 }
 
@@ -386,11 +424,12 @@ def test_bugs_break_the_promise(
     """Without the bug the fault does no harm, with it the verdict says what was broken."""
     put_in, name, find, fault, words = BUGS[bug]
     sessions = {"closed unseen": closed_unseen_session, "two orders": two_orders()}
-    recording = sessions.get(name) or recorded(name)
+    recording = sessions.get(name) or read_session(name)
     at = find(recording)
     healthy = struck(recording, at, fault)
     assert healthy.holds, healthy.to_text()
     put_in(monkeypatch)
     report = struck(recording, at, fault)
     assert report.exit_code == 1
+    assert (report.bot_exit_code == 1) == (bug == "breaks")
     assert any(re.match(words, broken) for broken in report.broken), report.to_text()

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import pytest
 import trio
-from replay_stage import SESSIONS
+from replay_stage import SESSIONS, read_session
 
 from bot.core.fixed import Fixed
 from bot.core.tape import Kind
@@ -18,7 +18,8 @@ from bot.journal.reader import Recording, read
 from bot.journal.record import Record
 from bot.replay.errors import UnusableRecordingError
 from bot.replay.network.agenda import Agenda
-from bot.replay.network.fault import Course
+from bot.replay.network.fault import Course, Fault
+from bot.replay.network.faulted import play_with_fault
 from bot.replay.network.stage import Play, is_whole, play
 from bot.replay.network.story import differences, threads
 from bot.replay.scenarios import SCENARIOS
@@ -26,6 +27,7 @@ from bot.settings import Settings
 from bot.settings.recorded import of_recording
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.simulation.world import run
+from bot.trading.step.guard import LimitsSettings
 from bot.trading.strategies.probe import ProbeSettings
 
 
@@ -95,14 +97,19 @@ def silent(rehearsal: Rehearsal) -> None:
 
 def impatient(rehearsal: Rehearsal) -> None:
     """Nothing comes through any more, and somebody asks twice for the end."""
-    rehearsal.network.at(2.42, rehearsal.link.black_hole)
-    for at in (3.0, 5.0):
+    rehearsal.network.at(2.52, rehearsal.link.black_hole)
+    for at in (3.0, 5.2):
         rehearsal.network.at(at, rehearsal.stop.signalled, "SIGINT")
 
 
 def refused(rehearsal: Rehearsal) -> None:
     """The first login of an account that is not onboarded is refused, and for another reason."""
     rehearsal.exchange.refuse_auth(1, 401)
+
+
+def killed(rehearsal: Rehearsal) -> None:
+    """Somebody pulls the kill switch while an order rests, and stops the bot later."""
+    rehearsal.network.at(2.43, rehearsal.stop.kill_switch.pull, "SIGUSR1")
 
 
 TROUBLES: dict[str, tuple[Callable[[Rehearsal], None], float, float]] = {
@@ -112,10 +119,11 @@ TROUBLES: dict[str, tuple[Callable[[Rehearsal], None], float, float]] = {
     "silent": (silent, 0.05, 16),
     "impatient": (impatient, 0.05, 9),
     "refused": (refused, 0.05, 5),
+    "killed": (killed, 0.05, 5),
 }
 
 
-ENDS = {Kind.FAILURE, Kind.SOCKET_OPEN, Kind.SOCKET_END, Kind.END}
+ENDS = {Kind.FAILURE, Kind.SOCKET_OPEN, Kind.SOCKET_END, Kind.COMMAND, Kind.END}
 
 
 def session(
@@ -143,6 +151,26 @@ def test_troubles_of_the_network_happen_again(trouble: str, tmp_path: Path) -> N
     assert then == now
 
 
+def limited(orders_per_second: int) -> Settings:
+    limits = LimitsSettings(orders_per_second=orders_per_second)
+    return attrs.evolve(Settings(), strategy=ProbeSettings(pause=0.1), limits=limits)
+
+
+def test_a_switch_that_the_bot_pulled_is_not_pulled_by_somebody_else(tmp_path: Path) -> None:
+    """It does so again by its own limit; under another limit, nobody does."""
+
+    async def whole(rehearsal: Rehearsal) -> None:
+        await rehearsal.trade(2.5)
+
+    file = tmp_path / "session.journal"
+    rehearse(whole, limited(2), delay=0.01, tls=False, journal=file)
+    recording = read(file)
+    [command] = told(recording.records, Kind.COMMAND)
+    assert command["reason"].startswith("[limits] orders_per_second")
+    assert told(played(recording).records, Kind.COMMAND) == [command]
+    assert told(play(recording, limited(100)).records, Kind.COMMAND) == []
+
+
 def test_tokens_are_renewed_when_they_were(tmp_path: Path) -> None:
     """Nobody recorded how long a token lives, and still the bot asks for the next one at the same ns."""
     recording = session(tmp_path / "session.journal", calm, 0.05, 190, pause=30.0)
@@ -157,7 +185,7 @@ def test_tokens_are_renewed_when_they_were(tmp_path: Path) -> None:
 
 def test_a_session_without_its_end_is_played_as_far_as_it_goes() -> None:
     """A recording that stops in the middle of an order is played up to there, and the bot is stopped in order."""
-    recording = read(next(file for file in SESSIONS if file.stem == "plain"))
+    recording = read_session("plain")
     for number in (3, 22, 40, 58):
         torn = attrs.evolve(recording, records=recording.records[:number])
         played(torn)
@@ -170,13 +198,13 @@ def test_what_cannot_be_played_says_so() -> None:
     with pytest.raises(UnusableRecordingError, match="no record but its header"):
         play(attrs.evolve(recording, records=[]), settings)
     odd = recording.records[0]._replace(data=["http>"])
-    with pytest.raises(UnusableRecordingError, match="not of the kind"):
+    with pytest.raises(UnusableRecordingError, match="cannot be replayed"):
         play(attrs.evolve(recording, records=[odd, *recording.records[1:]]), settings)
 
 
 def test_a_bot_that_decides_otherwise_is_noticed() -> None:
     """Other settings, other orders: the recorded venue takes none that it does not know, and all of it is told."""
-    recording = read(next(file for file in SESSIONS if file.stem == "plain"))
+    recording = read_session("plain")
     settings = attrs.evolve(
         of_recording(recording.header.settings), strategy=ProbeSettings(size=Fixed(2_000_000))
     )
@@ -213,6 +241,50 @@ def test_threads_of_a_session_do_not_depend_on_one_another() -> None:
     first, second = (Record(1, 1, 0, Kind.ORDER, {"client_id": name}) for name in "ab")
     assert differences([first, second], [second, first]) == []
     assert len(threads([first, second])) == 2
+
+
+def test_batches_of_one_instant_do_not_depend_on_one_another() -> None:
+    """Which of them a task sends first is no decision; what is in each is."""
+    first, second, other = (
+        Record(1, 1, 0, Kind.REQUEST, {"method": "DELETE", "path": "/orders/batch", "body": body})
+        for body in ('{"order_ids":["1","2"]}', '{"order_ids":["3"]}', '{"order_ids":["2"]}')
+    )
+    assert differences([first, second], [second, first]) == []
+    assert len(differences([first, second], [first, other])) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (Kind.REQUEST, {"x": 1, "method": "GET"}),
+        (Kind.ANSWER, {"x": 1, "status": 200, "reused": True, "elapsed_ns": 1, "body": ["?"]}),
+        (Kind.ANSWER, {"x": 1, "status": 200, "reused": True, "elapsed_ns": 1, "body": {"text": "?"}}),
+        (Kind.ANSWER, {"x": 1, "status": -1, "reused": True, "elapsed_ns": 1, "body": ""}),
+        (Kind.FRAME_IN, 7),
+        (Kind.OUTCOME, {"what": "dance"}),
+        (Kind.EFFECT, {"do": ["place"]}),
+        (Kind.EFFECT, {"do": "place", "client_id": "1"}),
+        (Kind.EFFECT, {"do": "place batch", "orders": [{"client_id": "1"}]}),
+        (Kind.EFFECT, {"do": "wait", "purpose": "strategy", "subject": "1"}),
+        (Kind.ORDER, {"client_id": "1"}),
+        (Kind.ALARM, "fire"),
+        (Kind.REPAIR, {"what": "order"}),
+        (Kind.MODE, {}),
+        (Kind.TIMER, {"purpose": "strategy"}),
+        (Kind.SOCKET_END, {"code": -1, "reason": "", "ours": True}),
+        (Kind.STOP, {}),
+    ],
+)
+def test_a_record_of_a_wrong_shape_is_named(kind: Kind, data: Any) -> None:
+    """Somebody edited the file: no play of it, and no fault in it, but what is wrong."""
+    recording = read_session("plain")
+    at, odd = recording.records[40].number, recording.records[60]._replace(kind=kind, data=data)
+    edited = attrs.evolve(recording, records=[*recording.records[:60], odd, *recording.records[61:]])
+    settings = of_recording(recording.header.settings)
+    with pytest.raises(UnusableRecordingError, match=f"record {odd.number} "):
+        play(edited, settings)
+    with pytest.raises(UnusableRecordingError, match=f"record {odd.number} "):
+        play_with_fault(edited, settings, at, Fault.DROP)
 
 
 @pytest.mark.parametrize(

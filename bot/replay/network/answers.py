@@ -25,6 +25,9 @@ POSITIONS = ("positions",)
 
 MILLISECOND_NS = 1_000_000
 
+SOON_NS = 5_000_000_000
+"""Who asks for the mode so much before it was recorded hears what was told then: perhaps it was that already."""
+
 Outcome = Answer | Ending | None
 """What a request comes to: an answer, the end of its connection, or silence."""
 
@@ -61,9 +64,10 @@ class Answers:
             return None
         data = exchange.ended.data
         if not exchange.is_answered:
-            if exchange.failure != "unknown" or "deadline" in data["text"]:
+            text = data.get("text", "")
+            if exchange.failure != "unknown" or "deadline" in text:
                 return None
-            return Ending.FIN if "disconnected" in data["text"] else Ending.RST
+            return Ending.FIN if "disconnected" in text else Ending.RST
         if exchange.key == AUTH and (exchange.is_success or data["body"] == HIDDEN):
             return self._logins.answer(exchange)
         if exchange.key[1] == TIME and exchange.is_success:
@@ -83,7 +87,9 @@ class Answers:
         try:
             answer = self._act(key, request, is_recorded=exchange is not None)
             if answer is None and not by_recording:
-                answer = self._look_up(key, request) or (self._again(key) if exchange is None else None)
+                answer = self._look_up(key, request, exchange) or (
+                    self._again(key) if exchange is None else None
+                )
         except VenueError as error:
             if error.code == NOT_RECORDED:
                 self.refused[_question(key)] += 1
@@ -118,7 +124,7 @@ class Answers:
         known = {each: report.get(each) for each in ("id", "client_id", "account", "market")}
         return {**known, "status": "QUEUED_FOR_CANCELLATION"}
 
-    def _look_up(self, key: Key, request: Request) -> Answer | None:
+    def _look_up(self, key: Key, request: Request, exchange: Exchange | None) -> Answer | None:
         """What changes all the time, as it is now."""
         match key[:2]:
             case "GET", ("orders" | "orders-history" | "fills" | "positions" as what,):
@@ -127,7 +133,7 @@ class Answers:
             case "GET", ("system", "time"):
                 return json_answer({"server_time": str(self._now_ms())})
             case "GET", ("system", "state"):
-                return self._state()
+                return self._state(exchange)
         return None
 
     def _list(self, what: str, request: Request) -> list[dict[str, Any]]:
@@ -156,11 +162,12 @@ class Answers:
         is_on_time = self._clock.monotonic_ns() - exchange.asked.ns < MILLISECOND_NS
         return _answer(exchange) if is_on_time else json_answer({"server_time": str(self._now_ms())})
 
-    def _state(self) -> Answer | None:
-        """The mode is the world's matter, and changes when it did."""
+    def _state(self, exchange: Exchange | None) -> Answer | None:
+        """The mode is the world's matter: it is what it was then, or what was told a moment later."""
         now_ns = self._clock.monotonic_ns()
-        past = [each for each in self._states if each.ended is not None and each.ended.ns <= now_ns]
-        told = past[-1:] or self._states[:1]
+        soon = [each for each in self._states if each is exchange and each.asked.ns < now_ns + SOON_NS]
+        past = [each for each in self._states if each.asked.ns <= now_ns]
+        told = soon or past[-1:] or self._states[:1]
         return _answer(told[0]) if told else None
 
     def _since(self, request: Request) -> float:

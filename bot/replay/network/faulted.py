@@ -10,6 +10,7 @@ import msgspec
 from bot.journal.reader import Recording
 from bot.journal.record import Record
 from bot.replay.network.fault import DELAY_S, Fault, Strike, check
+from bot.replay.network.shapes import check_shapes
 from bot.replay.network.stage import is_whole, play
 from bot.replay.network.story import Difference, decisions, differences, told
 from bot.replay.network.verdict import Standing, broken_promises, standings
@@ -17,6 +18,9 @@ from bot.settings import Settings
 
 SHOWN = 60
 """Lines of the story that are printed; all of them are in the JSON."""
+
+UNEXPECTED = 1
+"""The exit code of a bot that breaks."""
 
 
 @attrs.frozen(kw_only=True)
@@ -118,12 +122,15 @@ def play_with_fault(
         UnusableRecordingError: the recording lacks what playing it needs. Both are ValueErrors.
     """
     strike = Strike(at, fault, seconds)
+    check_shapes(recording.records)
     record = check(recording.records, strike)
     came = play(recording, settings, strike)
     found = differences(decisions(recording.records), decisions(came.records), is_whole=is_whole(recording))
     orders = standings(came.orders, came.venue.book)
     unresolved = frozenset(order.client_id for order in came.summary.unresolved)
     broken = list(broken_promises(orders, unresolved, came.venue.sent, came.records))
+    if came.broke:
+        broken.insert(0, came.broke)
     if came.struck_at is None:
         broken.insert(0, f"record {at} never came: the session parted from the recorded one before")
     return Report(
@@ -131,7 +138,7 @@ def play_with_fault(
         record=record,
         struck_at=came.struck_at,
         exit_reason=came.summary.exit_reason,
-        bot_exit_code=came.summary.exit_code,
+        bot_exit_code=UNEXPECTED if came.broke else came.summary.exit_code,
         differences=found,
         story=told(found, recording.records, came.records),
         orders=orders,

@@ -28,6 +28,10 @@ from bot.replay.network.score import (
     placed,
     rank,
 )
+from bot.replay.network.shapes import check_shapes
+
+PULL = "pull the kill switch"
+"""What an effect is called that does."""
 
 
 def read_score(recording: Recording) -> Score:
@@ -38,6 +42,7 @@ def read_score(recording: Recording) -> Score:
     """
     if not recording.records:
         raise UnusableRecordingError("the recording holds no record but its header")
+    check_shapes(recording.records)
     try:
         return _Reading(recording.records).score()
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -81,7 +86,8 @@ class _Reading:
             opened={each.generation: each for each in self._records if each.kind is Kind.SOCKET_OPEN},
             ended={each.generation: each for each in self._records if each.kind is Kind.SOCKET_END},
             stop=next((each for each in self._records if each.kind is Kind.STOP), self._records[-1]),
-            hurry=next(filter(_is_hurry, self._records), None),
+            hurry=self._command("hurry"),
+            kill_switch=self._kill_switch(),
             started_ns=self._records[0].ns,
             end_ns=self._records[-1].ns,
             usual_ns=took[len(took) // 2] if took else 0,
@@ -105,6 +111,19 @@ class _Reading:
                 case Kind.TIMER:
                     timers[each.data["purpose"], each.data["subject"]].append(each.number)
         return score
+
+    def _command(self, command: str) -> Record | None:
+        return next(
+            (each for each in self._records if each.kind is Kind.COMMAND and each.data["command"] == command),
+            None,
+        )
+
+    def _kill_switch(self) -> Record | None:
+        """The bot decides to have it pulled before that is done; where somebody else did, it agrees afterwards."""
+        decided = (each for each in self._records if each.kind is Kind.EFFECT and each.data["do"] == PULL)
+        pulled, agreed = self._command("kill switch"), next(decided, None)
+        is_own = pulled is not None and agreed is not None and agreed.number < pulled.number
+        return None if is_own else pulled
 
     def _successes(self, *segments: str) -> list[Exchange]:
         return [each for each in self._exchanges if each.key[:2] == ("GET", segments) and each.is_success]
@@ -263,10 +282,6 @@ def _size(report: dict[str, Any]) -> int | None:
         return parse(report["remaining_size"])
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _is_hurry(record: Record) -> bool:
-    return record.kind is Kind.COMMAND and bool(record.data.get("command") == "hurry")
 
 
 def _is_filled(report: dict[str, Any]) -> bool:

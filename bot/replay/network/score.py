@@ -215,6 +215,9 @@ class Score:
     """The stop; the last record, where the recording ends without one."""
 
     hurry: Record | None
+    kill_switch: Record | None
+    """Somebody pulled it; None where nobody did, or the bot itself by a limit of its own."""
+
     started_ns: int
     """When the bot did something for the first time."""
 

@@ -11,6 +11,7 @@ import trio
 
 from bot import app
 from bot.core.clock import Clock
+from bot.core.errors import leaves
 from bot.core.order import State
 from bot.core.recovered import NoClaim
 from bot.core.tape import Kind, Stamp
@@ -19,6 +20,7 @@ from bot.journal.record import Record
 from bot.link.clock import TrioClock
 from bot.link.secrets import Redactor
 from bot.paradex.environment import Venue as Place
+from bot.replay.errors import breaks
 from bot.replay.network.fault import Course, Strike
 from bot.replay.network.reading import read_score
 from bot.replay.network.score import Score, new_orders, seconds
@@ -86,6 +88,11 @@ class Play:
     """The last that it wrote of each order."""
 
     summary: Summary
+    """Of nothing, where the bot broke."""
+
+    broke: str
+    """What broke the bot, in words; empty where nothing did."""
+
     venue: Venue
     struck_at: float | None
     """When the fault struck, in seconds since the recorded start; None if it did not."""
@@ -134,17 +141,30 @@ async def _play(recording: Recording, score: Score, settings: Settings, strike: 
             redactor=Redactor(),
             claim=NoClaim(score.recovered),
         )
+        broke = ""
         with network.on(here):
-            summary = await app.trade(settings, around, stop)
+            try:
+                summary = await app.trade(settings, around, stop)
+            except Exception as error:  # noqa: BLE001 - whatever broke the bot is what somebody looks for
+                broke = "; ".join(map(breaks, leaves(error)))
+                summary = Summary(environment=settings.environment, exit_reason="a bug")
         nursery.cancel_scope.cancel()
     return Play(
-        records=tape.records, orders=tape.orders, summary=summary, venue=venue, struck_at=course.struck_at
+        records=tape.records,
+        orders=tape.orders,
+        summary=summary,
+        broke=broke,
+        venue=venue,
+        struck_at=course.struck_at,
     )
 
 
 @attrs.frozen
 class Stopping:
-    """Stops the bot when it was stopped; after a fault not before it knows what the venue has, if it ever does."""
+    """Stops the bot when it was stopped; after a fault not before it knows what the venue has, if it ever does.
+
+    Pulls its kill switch when somebody did.
+    """
 
     score: Score
     course: Course
@@ -157,6 +177,10 @@ class Stopping:
         if self.score.hurry is not None:
             hurry = partial(self.stop.signalled, self._reason)
             self.venue.agenda.at(seconds(self.score.hurry.ns), self.score.hurry.number, hurry)
+        if self.score.kill_switch is not None:
+            pulled = self.score.kill_switch
+            pull = partial(self.stop.kill_switch.pull, str(pulled.data["reason"]))
+            self.venue.agenda.at(seconds(pulled.ns), pulled.number, pull)
 
     @property
     def _reason(self) -> str:

@@ -16,7 +16,7 @@ import msgspec
 
 from bot.core.tape import Kind
 from bot.journal.record import Record
-from bot.replay.network.score import BATCH, decoded, new_orders, placed
+from bot.replay.network.score import BATCH, decoded, key_of_record, new_orders, placed
 
 MASKED = frozenset({"signature", "signature_timestamp"})
 """What a body holds that depends on the key and on how fast a machine is."""
@@ -133,7 +133,8 @@ def _name(record: Record) -> str | None:
         case Kind.EFFECT:
             return str(data.get("client_id") or (data["subject"] if is_ours(data) else ""))
         case Kind.REQUEST if data["method"] != "GET" and data["path"].startswith("/orders"):
-            return str(decoded(data.get("body")).get("client_id") or data["path"])
+            about = key_of_record(record)[-1] if data["method"] != "PUT" else ""
+            return about or str(data["path"])
         case Kind.OUTCOME:
             return f"{data['what']} {data.get('client_id', '')}"
     return "" if record.kind in {Kind.ALARM, Kind.MODE} else None
@@ -171,7 +172,7 @@ def words(record: Record) -> str:  # noqa: PLR0911 - one case for each kind of r
             about = decoded(data.get("body")).get("client_id", "")
             return f"{data['method']} {data['path']} {about}".rstrip()
         case Kind.OUTCOME:
-            how = f"{data['failure']}, {data['text']}" if "failure" in data else "answered"
+            how = f"{data['failure']}, {data.get('text', '')}" if "failure" in data else "answered"
             return f"{data['what']} {data.get('client_id', '')}".rstrip() + f": {how}"
         case Kind.ALARM:
             return f"alarm: {data['text']}"

@@ -2,6 +2,7 @@
 nothing doubled, and nothing guessed.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -26,6 +27,10 @@ SAME = {
     State.NEVER_ACCEPTED: frozenset({""}),
 }
 """What the venue has when the bot is right; an order in any other state is in doubt."""
+
+
+TERMS = ("market", "side", "size", "price")
+"""Two orders of the same are one that is sent again, if nobody knows yet what became of the first."""
 
 
 @attrs.frozen(kw_only=True)
@@ -86,21 +91,20 @@ def broken_promises(
 
 
 def _doubled(sent: Mapping[str, int], records: list[Record]) -> Iterator[str]:
-    state: dict[str, str] = {}
-    market: dict[str, str] = {}
-    again: dict[str, int] = {}
+    terms: dict[str, list[Any]] = {}
+    unknown: set[str] = set()
+    again: Counter[str] = Counter()
     for record in records:
         match record.kind, record.data:
-            case Kind.ORDER, data:
-                state[data["client_id"]] = data["state"]
-                if data["state"] == State.NEVER_ACCEPTED:  # a fact: it may be sent again
-                    again[data["client_id"]] = again.get(data["client_id"], 0) + 1
+            case Kind.ORDER, {"client_id": client_id, "state": state}:
+                (unknown.add if state == State.UNKNOWN else unknown.discard)(client_id)
+                again[client_id] += state == State.NEVER_ACCEPTED  # a fact: it may be sent again
             case Kind.EFFECT, data:
-                for order in new_orders(data):
-                    market[order["client_id"]] = order["market"]
-                    for other, its_state in state.items():
-                        if its_state == State.UNKNOWN and market.get(other) == order["market"]:
-                            yield f"doubled: {words(record)}, while nobody knows what became of {other}"
+                placed = {order["client_id"]: [order[each] for each in TERMS] for order in new_orders(data)}
+                for other in sorted(unknown):
+                    if terms.get(other) in placed.values():
+                        yield f"doubled: {words(record)}, while nobody knows what became of {other}"
+                terms |= placed
     for client_id, times in sent.items():
-        if times > 1 + again.get(client_id, 0):
+        if times > 1 + again[client_id]:
             yield f"doubled: {client_id} was sent {times} times"
