@@ -56,7 +56,7 @@ def build(early: EarlySignals) -> App:
             no_record: do not record the session.
             summary: write what the run came to into this file, as JSON.
             live: trade real money; the environment prod asks for it.
-            forget: start without this journal of an earlier run, if it is lost: what it left open, nobody knows.
+            forget: start without what this journal of an earlier run left open: it is lost, or the venue forgot.
         """
         from bot.run import Options, run_bot
 

@@ -50,7 +50,7 @@ class LocalClaim:
     """The first part of this run's; None if it is not recorded."""
 
     forget: Collection[Path] = ()
-    """Journals that somebody can do without."""
+    """Journals that somebody can do without: of those that can be read, only what is open is forgotten."""
 
     _files: AccountFiles | None = attrs.field(default=None, init=False)
     _lock: AccountLock | None = attrs.field(default=None, init=False)
@@ -122,16 +122,19 @@ class LocalClaim:
         """In a worker thread: a session may be large."""
         left = Recovered()
         for path in _listed(files):
+            is_forgotten = path in map(Path.absolute, self.forget)
             try:
                 session = find(path)
                 left = recover(session, left)
             except (ValueError, OSError) as error:
-                if path not in map(Path.absolute, self.forget):
+                if not is_forgotten:
                     raise FatalError(
                         f"{path}, the journal of an earlier run, cannot be read: {error}. {_way_on(path)}"
                     ) from error
                 logger.warning("[INIT] Paradex journal is forgotten: {}: {}", path, error)
                 continue
+            if is_forgotten:
+                left = _without_orders(left, path)
             if session.damage is not None:
                 logger.warning("[INIT] Paradex journal is damaged, and read up to there: {}", session.damage)
             logger.info(
@@ -140,6 +143,14 @@ class LocalClaim:
                 path,
             )
         return left
+
+
+def _without_orders(left: Recovered, path: Path) -> Recovered:
+    """Let go of what is open by the journal in ``path``. Whatever the venue still has of it stays ours."""
+    for each in left.orders:
+        order = each.order
+        logger.warning("[INIT] Paradex order is forgotten: {}, {}, {}", order.client_id, order.state, path)
+    return attrs.evolve(left, orders=())
 
 
 def _listed(files: AccountFiles) -> list[Path]:

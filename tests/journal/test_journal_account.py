@@ -246,7 +246,7 @@ def confuse(path: Path) -> None:
 
 @pytest.mark.parametrize("harm", [lose, damage, leave_a_header, confuse])
 async def test_a_journal_that_cannot_be_read(tmp_path: Path, harm: Callable[[Path], None]) -> None:
-    """Ends the bot with a way to go on; who takes that, forgets this journal only."""
+    """Ends the bot with a way to go on; who takes that, forgets this journal, and no other."""
     first = written(tmp_path / "1.journal", place(), intent())
     second = written(tmp_path / "2.journal", place("b"), intent("b"))
     write_journals(files_in(tmp_path), [first, second])
@@ -257,8 +257,19 @@ async def test_a_journal_that_cannot_be_read(tmp_path: Path, harm: Callable[[Pat
     ):
         await claim.take(ADDRESS)
     await claim.release(is_clean=False)
-    claim = claim_in(tmp_path, forget=[first, second])
+    claim = claim_in(tmp_path, forget=[first])
     assert [each.order.client_id for each in (await claim.take(ADDRESS)).orders] == ["b"]
+    await claim.release(is_clean=False)
+    assert (await claim_in(tmp_path, forget=[first, second]).take(ADDRESS)).orders == ()
+
+
+async def test_what_a_journal_left_open_can_be_forgotten(tmp_path: Path) -> None:
+    """Because the venue began anew and knows nothing of it. If it does, the order is of a run of ours."""
+    first = written(tmp_path / "1.journal", place(), intent())
+    write_journals(files_in(tmp_path), [first])
+    recovered = await claim_in(tmp_path, forget=[first]).take(ADDRESS)
+    assert recovered.orders == ()
+    assert recovered.run_ids == ("run",)
 
 
 async def test_a_damaged_end_is_usual(tmp_path: Path) -> None:
