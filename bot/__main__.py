@@ -24,7 +24,9 @@ def main() -> int:
         return 0 if arguments else 2
     from bot.cli import run_verb  # noqa: PLC0415 - the help above answers without it
 
-    return run_verb(arguments, early)
+    code = run_verb(arguments, early)
+    early.ignore()
+    return code
 
 
 if __name__ == "__main__":

@@ -44,6 +44,9 @@ CLEAR, BAD_SETTINGS, FATAL, LEFT = 0, 2, 3, 4
 LOGIN_DEADLINE = 30.0
 """Seconds, after which somebody in a hurry had better go to the venue's page."""
 
+LOGIN_AGAIN = 2.0
+"""Seconds at most between two tries."""
+
 REQUEST_TIMEOUT = 4.0
 """Seconds at most: whatever is asked here may be asked again."""
 
@@ -139,6 +142,7 @@ class Hurry:
             open_http(http_settings, place.venue.rest_url, place.tls, self.clock, NoTape(self.clock)) as http,
             trio.open_nursery() as services,
         ):
+            announcement = _Announcement(self, place.venue.rest_url)
             login = Login(
                 http=http,
                 identity=self.identity,
@@ -147,12 +151,16 @@ class Hurry:
                 rng=self.rng,
                 redactor=self.redactor,
                 alarm=self.say,
-                claim=_Announcement(self, place.venue.rest_url),
+                claim=announcement,
             )
             logged_in: LoggedIn | None = None
             with trio.move_on_after(LOGIN_DEADLINE):
-                logged_in = await services.start(partial(supervise, "login", login.run, login.rng))
+                logged_in = await services.start(
+                    partial(supervise, "login", login.run, login.rng, longest_delay=LOGIN_AGAIN)
+                )
             if logged_in is None:
+                if not announcement.is_made:
+                    self.say("No bot was told; one that runs goes on: kill -USR1 PID pulls its kill switch.")
                 raise FatalError(
                     f"no login within {LOGIN_DEADLINE:g} s; the venue's page cancels orders, too"
                 )
@@ -194,11 +202,11 @@ class _Announcement:
 
     _hurry: Hurry
     _rest_url: str
-    _is_made: bool = attrs.field(default=False, init=False)
+    is_made: bool = attrs.field(default=False, init=False)
 
     async def take(self, account: str) -> Recovered:
-        if not self._is_made:
-            self._is_made = True
+        if not self.is_made:
+            self.is_made = True
             self._hurry.announce(account, self._rest_url)
         return Recovered()
 

@@ -35,3 +35,12 @@ class EarlySignals:
         """Let signals do what they did before, to programs that need no end of their own."""
         for number, handler in self._replaced.items():
             signal.signal(number, handler)
+
+    def ignore(self) -> None:
+        """For when the exit code is known: a launcher's echo of a signal shall not change it any more.
+
+        The interpreter takes a good part of a second to end, and early in that gives handlers back to the system; but
+        what is ignored stays ignored.
+        """
+        for number in self.numbers:
+            signal.signal(number, signal.SIG_IGN)

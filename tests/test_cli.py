@@ -129,8 +129,8 @@ def test_help_is_answered_at_once(
     assert capsys.readouterr().out == usage.TEXT
 
 
-def test_other_arguments_reach_their_verb(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the signals that came before, and its exit code is the program's."""
+def test_other_arguments_reach_their_verb(early: EarlySignals, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the signals that came before, and its exit code is the program's, whatever signal comes after that."""
     asked: list[tuple[list[str], EarlySignals]] = []
 
     def fake(arguments: list[str], early: EarlySignals) -> int:
@@ -141,6 +141,7 @@ def test_other_arguments_reach_their_verb(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(sys, "argv", ["bot", "run", "--for", "5"])
     assert program.main() == 4
     assert asked == [(["run", "--for", "5"], program.early)]
+    assert {signal.getsignal(number) for number in early.numbers} == {signal.SIG_IGN}
 
 
 def test_windows_is_refused(capsys: Streams, monkeypatch: pytest.MonkeyPatch) -> None:

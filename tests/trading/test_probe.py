@@ -1,14 +1,16 @@
 """The probe: one order at a time, far from the market, gone as soon as it is confirmed."""
 
+from collections.abc import Iterator
 from typing import cast
 
 import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loguru import logger
 from trading_stage import MARKET, SIZE, SYMBOL, make_order
 
-from bot.core.errors import SessionGoneError
+from bot.core.errors import BotError, LimitExceededError, SessionGoneError
 from bot.core.fixed import SCALE, Fixed, parse
 from bot.core.market import Market
 from bot.core.order import Instruction, Side, State
@@ -29,18 +31,18 @@ SETTINGS = ProbeSettings(pause=1.5)
 
 @attrs.define
 class FakeTrader:
-    """Writes down what it is asked, and refuses new orders while there is no session."""
+    """Writes down what it is asked, and refuses new orders while there is a reason to."""
 
     rules: Market = MARKET
-    has_session: bool = True
+    refusal: BotError | None = None
     asked: list[tuple[object, ...]] = attrs.field(factory=list)
     orders: int = 0
 
     def place(
         self, market: str, side: Side, *, size: int, price: int, instruction: Instruction = Instruction.GTC
     ) -> str:
-        if not self.has_session:
-            raise SessionGoneError("there is no session")
+        if self.refusal is not None:
+            raise self.refusal
         self.orders += 1
         self.asked.append(("place", market, side, size, price, instruction))
         return f"run-{self.orders}"
@@ -132,11 +134,36 @@ def test_no_session_means_a_pause() -> None:
     """A quote that comes while the session is gone is not used later."""
     stand = Stand()
     stand.tell(TradingOpened(1), TradingPaused())
-    stand.trader.has_session = False
+    stand.trader.refusal = SessionGoneError("there is no session")
     assert stand.tell(quote("42000")) == [PAUSE]
-    stand.trader.has_session = True
+    stand.trader.refusal = None
     assert stand.tell(TradingOpened(2)) == []
     assert stand.tell(TimerElapsed(1)) == [QUOTE]
+
+
+@pytest.fixture
+def warnings() -> Iterator[list[str]]:
+    """What is logged as one."""
+    logged: list[str] = []
+    sink = logger.add(lambda message: logged.append(message.record["message"]), level="WARNING")
+    yield logged
+    logger.remove(sink)
+
+
+def test_why_nothing_is_placed_is_said_once(warnings: list[str]) -> None:
+    """Not at each round; and again when orders were taken in between. That the session is gone others say."""
+    stand = Stand()
+    stand.tell(TradingOpened(1))
+    for refusal in ("too large", "too large", None, "too many"):
+        stand.trader.refusal = LimitExceededError(refusal) if refusal else None
+        (asked,) = stand.tell(quote("42000"))
+        assert (asked == PAUSE) == bool(refusal)
+    stand.trader.refusal = SessionGoneError("there is no session")
+    assert stand.tell(quote("42000")) == [PAUSE]
+    assert warnings == [
+        "[ORDER] Paradex no new orders for now: too large",
+        "[ORDER] Paradex no new orders for now: too many",
+    ]
 
 
 @pytest.mark.parametrize("end", [State.CLOSED, State.REJECTED, State.NEVER_ACCEPTED])
@@ -191,8 +218,9 @@ def test_never_stuck_and_never_two(choices: list[int]) -> None:
         client_id = f"run-{stand.trader.orders}"
         events: list[Event]
         if choice == 0:
-            stand.trader.has_session = not stand.trader.has_session
-            events = [TradingOpened(2) if stand.trader.has_session else TradingPaused()]
+            is_gone = stand.trader.refusal is None
+            stand.trader.refusal = SessionGoneError("there is no session") if is_gone else None
+            events = [TradingPaused() if is_gone else TradingOpened(2)]
         elif awaited[0] == "quote":
             answers: list[Event] = [quote("42000"), quote(None), QuoteFailed(SYMBOL, "")]
             events = [answers[choice % 3]]

@@ -239,6 +239,30 @@ def test_an_account_that_the_venue_does_not_know(settings: Settings) -> None:
     rehearse(whole, settings, delay=DELAY, tls=False)
 
 
+def test_a_venue_that_is_back_soon(settings: Settings) -> None:
+    """It is asked again every two seconds, and no less often for having failed before."""
+
+    def arrange(other: Somebody) -> None:
+        other.rehearsal.exchange.faults.add(Refuse(on="config", status=503, times=12))
+
+    played = play(settings, arrange)
+    assert played.clearance.is_clear
+    assert played.seconds < 25
+
+
+def test_a_venue_that_stays_away(settings: Settings) -> None:
+    """Which account it is nobody knows then, so no bot could be told: how to is said."""
+    said: list[str] = []
+
+    def arrange(other: Somebody) -> None:
+        other.rehearsal.exchange.faults.add(Refuse(on="config", status=503, times=None))
+
+    away = pytest.RaisesExc(FatalError, match="^no login within 30 s; the venue's page cancels orders, too$")
+    with pytest.RaisesGroup(away, flatten_subgroups=True):
+        play(settings, arrange, say=said.append)
+    assert said == ["No bot was told; one that runs goes on: kill -USR1 PID pulls its kill switch."]
+
+
 # The bot that has the account.
 
 

@@ -7,7 +7,9 @@ which held it is gone, the exchange's included.
 import json
 import os
 import signal
+import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,18 @@ def test_sigint_in_each_phase(phase: str, tmp_path: Path) -> None:
     assert bot.process.returncode == 0
     assert "stopped by SIGINT" in summary
     assert "unresolved 0" in summary
+
+
+def test_signals_to_the_very_end(tmp_path: Path) -> None:
+    """A launcher's echo may come while the interpreter ends, which takes longer than the stop: the exit code is 0."""
+    bot = Bot(tmp_path, *RUN, *AT_MOST)
+    bot.wait_for(PHASES["import"])
+    while bot.process.poll() is None:
+        bot.process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            bot.process.wait(0.005)
+    assert "stopped by SIGINT" in bot.end()
+    assert bot.process.returncode == 0
 
 
 def test_a_run_of_some_seconds(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """The default strategy: one order that rests far from the market, cancelled as soon as it is confirmed."""
 
 import attrs
+from loguru import logger
 
-from bot.core.errors import FatalError, InvalidOrderError, TradingHaltedError
+from bot.core.errors import FatalError, InvalidOrderError, SessionGoneError, TradingHaltedError
 from bot.core.fixed import SCALE, Fixed, multiply
 from bot.core.order import Instruction, Side, State
 from bot.core.setting import setting
@@ -48,6 +49,9 @@ class Probe:
     _order: str = ""
     """The client id of the order under way. It ends once, however often it changes after that."""
 
+    _is_halted: bool = False
+    """No order has been taken since that was said."""
+
     def on_event(self, event: Event, trader: Trader) -> None:
         match event:
             case TradingOpened():
@@ -86,10 +90,17 @@ class Probe:
                 price=price,
                 instruction=Instruction.POST_ONLY,
             )
-        except TradingHaltedError:
+        except SessionGoneError:
+            self._pause(trader)
+        except TradingHaltedError as halted:
+            if not self._is_halted:
+                logger.warning("[ORDER] Paradex no new orders for now: {}", halted)
+            self._is_halted = True
             self._pause(trader)
         except InvalidOrderError as invalid:
             raise FatalError(f"[strategy] does not fit the market: {invalid}") from invalid
+        else:
+            self._is_halted = False
 
     def _pause(self, trader: Trader) -> None:
         trader.set_timer(self._settings.pause)
