@@ -2,7 +2,8 @@
 
 import random
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 
 import attrs
@@ -132,14 +133,20 @@ async def trade(settings: Settings, around: Surroundings, stop: Stop) -> Summary
 async def _log_in(  # noqa: ASYNC128 - its child calls started()
     login: Login, stop: Stop, task_status: trio.TaskStatus[LoggedIn]
 ) -> None:
-    """Supervise the login; what no other try can mend stops the bot, in order, instead of tearing it down."""
-    try:
+    with stopping_if_fatal(stop, login.alarm):
         await supervise("login", login.run, login.rng, task_status=task_status)
+    await trio.sleep_forever()
+
+
+@contextmanager
+def stopping_if_fatal(stop: Stop, alarm: Callable[[str], None]) -> Iterator[None]:
+    """What no other try can mend stops the bot, in order, instead of tearing it down."""
+    try:
+        yield
     except* FatalError as fatal:
         reason = "; ".join(map(str, leaves(fatal)))
-        login.alarm(reason)
+        alarm(reason)
         stop.fail(reason)
-    await trio.sleep_forever()
 
 
 def new_manager(settings: Settings, markets: Mapping[str, Market], run_id: str) -> OrderManager:
@@ -263,7 +270,8 @@ class Work:
 
     async def _stream(self, generations: Generations, ended: trio.Event) -> None:
         chance = self.around.chance("WebSocket")
-        await supervise("WebSocket", generations.run, chance, task_status=trio.TASK_STATUS_IGNORED)
+        with stopping_if_fatal(self.stop, self.alarms):
+            await supervise("WebSocket", generations.run, chance, task_status=trio.TASK_STATUS_IGNORED)
         ended.set()
 
     async def _wind_down(

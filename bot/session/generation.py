@@ -9,12 +9,12 @@ import trio
 from loguru import logger
 
 from bot.core.clock import Clock
-from bot.core.errors import RefusedError, StreamClosedError
+from bot.core.errors import FatalError, RefusedError, StreamClosedError, leaves
 from bot.core.tape import Tape
 from bot.link.clock import WallWatch
 from bot.link.websocket import StreamSettings, WebSocket, open_websocket
 from bot.paradex import rpc
-from bot.session.capabilities import AuthedRest, Session, Stream, open_session, open_stream
+from bot.session.capabilities import AuthedRest, Session, Stream, Token, open_session, open_stream
 from bot.session.inbox import FillReported, Inbox, OrderReported, SessionLost, SessionOpened
 from bot.session.snapshot import Snapshots
 from bot.session.supervise import TaskStatus
@@ -27,6 +27,9 @@ UNREADABLE_PER_MINUTE = 10
 
 BEARER_REFUSALS = frozenset({40110, 40111})
 """Codes that ask for another token (protocol reference 4.2)."""
+
+POLICY_VIOLATION, NO_SUBSCRIPTION = 1008, 4031
+"""Close codes. The venue's own, from 4000 on, are taken for the former; of the latter no token is to blame."""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -60,29 +63,51 @@ class Generations:
     ready_ms: float | None = None
     """How long the first one took from `wanted_ns`."""
 
+    _blamed: Token | None = attrs.field(default=None, init=False)
+    """With which the venue last closed a connection because of who we are."""
+
     async def run(self, task_status: TaskStatus[Session]) -> None:  # noqa: ASYNC128 - _serve calls it
         """Open, authenticate, subscribe, take stock, and then serve until the connection dies or `closing`.
 
         Raises, perhaps in groups:
             NotSentError, StreamClosedError, RefusedError, UnknownOutcomeError: another generation may do better.
+            FatalError: none will, says the venue.
         """
         self.attempts += 1
         generation = self.attempts
         async with open_websocket(self.url, self.tls, self.settings, self.tape, generation) as websocket:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(cancel_when, self.closing, nursery.cancel_scope)
-                stream = open_stream(websocket)
-                nursery.start_soon(self._read, generation, websocket, stream)
-                nursery.start_soon(self._heartbeat, websocket)
-                nursery.start_soon(self._watch_wall)
-                await self._establish(stream)
-                await self._serve(generation, task_status.started)
+            token = self.authed.token
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(cancel_when, self.closing, nursery.cancel_scope)
+                    stream = open_stream(websocket)
+                    nursery.start_soon(self._read, generation, websocket, stream)
+                    nursery.start_soon(self._heartbeat, websocket)
+                    nursery.start_soon(self._watch_wall)
+                    await self._establish(stream, token)
+                    await self._serve(generation, task_status.started)
+            except* StreamClosedError as ends:
+                self._look_at_code(ends, token)
+                raise
             await websocket.close()
             logger.info("[STOP] Paradex WebSocket closed: 1000")
 
-    async def _establish(self, stream: Stream) -> None:
+    def _look_at_code(self, ends: BaseExceptionGroup[StreamClosedError], token: Token) -> None:
+        """Have another token made if the venue closed the connection because of who we are.
+
+        Raises:
+            FatalError: it did so before, and ``token`` is another one.
+        """
+        for end in leaves(ends):
+            if not (isinstance(end, StreamClosedError) and blames_us(end.code)):
+                continue
+            if self._blamed not in {None, token} and trio.current_time() < token.expires_at:
+                raise FatalError(f"the venue ends the session with a new token, too: {end}") from end
+            self._blamed = token
+            self.authed.token_refused(token)
+
+    async def _establish(self, stream: Stream, token: Token) -> None:
         with trio.move_on_after(ESTABLISH_DEADLINE) as deadline:
-            token = self.authed.token
             try:
                 for method, params in opening(token.text, self.markets):
                     await stream.call(method, params, secret=token.text)
@@ -165,6 +190,11 @@ def hear(
             inbox(FillReported(generation, report, ns))
         case other:
             logger.debug("[WS] Paradex data of a channel not subscribed: {}", type(other).__name__)
+
+
+def blames_us(close_code: int) -> bool:
+    """Whether who we are is why the venue closed the connection (`faults.md` section 2)."""
+    return close_code == POLICY_VIOLATION or (4000 <= close_code < 5000 and close_code != NO_SUBSCRIPTION)
 
 
 async def cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:

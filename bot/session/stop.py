@@ -1,5 +1,8 @@
 """Why and since when the bot is stopping, or takes nothing new. Signals and faults say so, everyone reads it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import trio
 
 from bot.core.errors import NotSentError
@@ -39,6 +42,7 @@ class Stop:
         self._asked_at = float("inf")
         self._asked = trio.Event()
         self._hurry = trio.Event()
+        self._brief: dict[trio.CancelScope, float] = {}
 
     @property
     def is_asked(self) -> bool:
@@ -50,6 +54,8 @@ class Stop:
             self.reason = reason
             self._asked_at = trio.current_time()
             self._asked.set()
+            for scope, seconds in self._brief.items():
+                scope.deadline = self._asked_at + seconds
 
     async def ask_after(self, seconds: float) -> None:
         """Ask for it when the time of the run is up, as ``--for`` wants."""
@@ -73,6 +79,16 @@ class Stop:
             raise NotSentError(f"the bot is stopping: {self.reason}")
         if self.kill_switch.is_pulled:
             raise NotSentError(f"the kill switch is pulled: {self.kill_switch.reason}")
+
+    @contextmanager
+    def no_longer_than(self, seconds: float) -> Iterator[None]:
+        """A block that is left when the bot has been stopping for so long."""
+        with trio.CancelScope(deadline=self._asked_at + seconds) as scope:
+            self._brief[scope] = seconds
+            try:
+                yield
+            finally:
+                del self._brief[scope]
 
     async def wait_asked(self) -> None:
         await self._asked.wait()

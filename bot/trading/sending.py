@@ -5,7 +5,7 @@ to happen.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import trio
@@ -17,12 +17,12 @@ from bot.core.tape import HIDDEN, Tape
 from bot.link.clock import VenueClock
 from bot.link.http import Answer, Permit
 from bot.link.signer import Signature, Signer, UnsignableError
-from bot.paradex import batch, orders
+from bot.paradex import batch, orders, outcome
 from bot.paradex.answers import BatchAnswer, OrderReport
 from bot.paradex.orders import SignedOrder
 from bot.paradex.request import Request
 from bot.paradex.snip12 import OrderTerms
-from bot.session.capabilities import AuthedRest, Session
+from bot.session.capabilities import AuthedReservation, AuthedRest, Session
 from bot.session.inbox import Inbox
 from bot.session.stop import Stop
 from bot.trading.effects import (
@@ -34,6 +34,11 @@ from bot.trading.effects import (
     SendStarted,
     Signed,
 )
+
+T = TypeVar("T")
+
+PATIENCE_S = 1.0
+"""How long a stop waits for the answer to what has left. Then it is looked for, while there is time to do so."""
 
 
 @attrs.frozen
@@ -102,7 +107,7 @@ class Sender:
             for each, signing in zip(signed, signings, strict=True):
                 self._start(each.order, Signed.PLACE, signing, place_request(effect, [each], cause))
             self._commit()
-            return await lane.send(place_request(effect, signed, cause), permit)
+            return await self._send(lane, place_request(effect, signed, cause), permit)
 
     async def _modify(self, effect: ModifyOrder, cause: int) -> Answer[OrderReport]:
         """Raises what `AuthedReservation.send` does."""
@@ -117,7 +122,20 @@ class Sender:
             request = modify_request(effect, signing.signature.wire(), signing.timestamp, cause)
             self._start(effect.order, Signed.MODIFY, signing, request)
             self._commit()
-            return await lane.send(request, permit)
+            return await self._send(lane, request, permit)
+
+    async def _send(self, lane: AuthedReservation, request: Request[T], permit: Permit) -> Answer[T]:
+        """Raises what `AuthedReservation.send` does."""
+        has_begun = False
+
+        def leave() -> None:
+            nonlocal has_begun
+            permit()
+            has_begun = True
+
+        with self.stop.no_longer_than(PATIENCE_S):
+            return await lane.send(request, leave)
+        raise outcome.of_exception(f"the bot is stopping: {self.stop.reason}", has_begun=has_begun)
 
     def _permit(self, session: Session) -> Permit:
         """Whether something may leave because of a decision that was made in ``session``."""
@@ -229,4 +247,6 @@ def results_of(
     if isinstance(answer, BatchAnswer):
         return batch.creations(sent, answer)
     (order,) = sent
+    if answer.client_id not in {None, "", order.client_id}:
+        return {order.client_id: outcome.of_unreadable(f"the answer is about order {answer.client_id}")}
     return {order.client_id: answer}

@@ -28,6 +28,7 @@ from virtual_stage import DELAY, RTT, Stage, stage, virtually
 
 from bot.core.errors import (
     BotError,
+    FatalError,
     NotSentError,
     RefusedError,
     SessionGoneError,
@@ -460,6 +461,38 @@ async def test_the_session_dies_when_the_venue_closes_it(code: int, reason: str)
         await trio.testing.wait_all_tasks_blocked()
         assert_lost(play)
         assert trio.current_time() == ESTABLISHED - RTT / 2 + 20 + DELAY
+
+
+@pytest.mark.parametrize(
+    ("code", "blames"),
+    [(1000, False), (1011, False), (1013, False), (4031, False), (1008, True), (4000, True), (4999, True)],
+)
+@virtually
+async def test_a_code_that_blames_us_has_another_token_made(code: int, *, blames: bool) -> None:
+    """Once: closed like that with another token, it gives up. A token that has ended is no proof."""
+
+    async def close(venue: Conversation) -> None:
+        await establish(venue)
+        await trio.sleep(20)
+        await venue.connection.aclose(code, "go away")
+
+    async with playing(close) as play:
+        for _ in range(2):
+            await death(play, StreamClosedError)
+            with trio.move_on_after(1) as waiting:
+                await play.keeper.wait_refused()
+            assert waiting.cancelled_caught != blames
+        play.keeper.renewed(Token("eyJnext", trio.current_time() + 10, 10))
+        await death(play, StreamClosedError)
+        play.keeper.renewed(Token("eyJlast", inf, 300))
+        if blames:
+            fatal = await death(play, FatalError)
+            assert (
+                str(fatal)
+                == f"the venue ends the session with a new token, too: WebSocket closed: {code} go away"
+            )
+        else:
+            await death(play, StreamClosedError)
 
 
 @pytest.mark.parametrize("ending", Ending)

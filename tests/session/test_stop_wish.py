@@ -100,3 +100,31 @@ async def test_no_new_order_leaves_once_the_kill_switch_is_pulled() -> None:
     stop.ask("SIGTERM")
     with pytest.raises(NotSentError, match="stopping: SIGTERM"):
         stop.refuse_new_orders()
+
+
+@virtually
+async def test_a_stop_has_no_time_for_long_waits() -> None:
+    """A block is left so many seconds after the stop was asked for, whenever it was entered; before, it may last."""
+    stop = Stop()
+    left: list[tuple[str, float]] = []
+
+    async def wait(name: str, begin: float, end: float) -> None:
+        await trio.sleep(begin)
+        with stop.no_longer_than(2):
+            await trio.sleep_until(end)
+        left.append((name, trio.current_time()))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait, "done before", 0, 9)
+        nursery.start_soon(wait, "waits for too long", 0, 100)
+        nursery.start_soon(wait, "quick enough", 0, 11)
+        nursery.start_soon(wait, "begun later", 11, 100)
+        nursery.start_soon(wait, "begun too late", 50, 100)
+        await trio.sleep(10)
+        stop.ask("enough")
+    assert sorted(left, key=lambda each: each[1]) == [
+        ("done before", 9),
+        ("quick enough", 11),
+        *sorted([("waits for too long", 12), ("begun later", 12)], key=left.index),
+        ("begun too late", 50),
+    ]

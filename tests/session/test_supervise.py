@@ -21,7 +21,15 @@ from bot.core.errors import (
     StreamClosedError,
     UnknownOutcomeError,
 )
-from bot.session.supervise import FIRST_DELAY, LONGEST_DELAY, PATIENCE, Backoff, TaskStatus, supervise
+from bot.session.supervise import (
+    FIRST_DELAY,
+    LATER_DELAY,
+    LONGEST_DELAY,
+    PATIENCE,
+    Backoff,
+    TaskStatus,
+    supervise,
+)
 
 LOST = StreamClosedError(1006, "")
 RESTARTED = (NotSentError("no"), RefusedError(400, "NO", "no"), UnknownOutcomeError("perhaps"), LOST)
@@ -137,6 +145,15 @@ async def test_delays_double_up_to_half_a_minute() -> None:
     child = Child([LOST] * 9)
     await supervised(child)
     assert child.delays == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+
+
+@virtually
+async def test_an_overloaded_venue_is_left_alone_for_longer() -> None:
+    """It says 1013, alone or among other failures; whatever else happens, the delay is the usual one."""
+    busy = StreamClosedError(1013, "try again later")
+    child = Child([busy, LOST, nested(LOST, busy), LOST])
+    await supervised(child)
+    assert child.delays == [0.5 + LATER_DELAY, 1, 2 + LATER_DELAY, 4]
 
 
 @virtually

@@ -26,7 +26,7 @@ from bot.paradex.answers import FillReport, PositionReport
 from bot.session.inbox import FillReported, KillSwitchPulled, PlatformMode
 from bot.trading.effects import CancelOrder, PlaceOrder, PullKillSwitch, Timer, TimerFired
 from bot.trading.step.guard import LimitsSettings
-from bot.trading.step.pursuit import BOUND, BOUND_S, LOOK_AGAIN_S
+from bot.trading.step.pursuit import BOUND, BOUND_S, LOOK_AGAIN_S, LOOK_UP
 
 WORTH = multiply(SIZE, PRICE)
 
@@ -217,6 +217,29 @@ def test_an_order_in_doubt_for_too_long_halts_its_market() -> None:
     with pytest.raises(
         TradingHaltedError, match=f"^{SYMBOL}: an order's outcome has been unknown for too long$"
     ):
+        buy(desk)
+    desk.step(looked_up(report("OPEN")))
+    buy(desk)
+
+
+def test_an_order_that_the_venue_forgot_halts_its_market() -> None:
+    """It rested, and then is in neither list for longer than any lag: an alarm, once, and no guess. Once it is found
+    again new ones are taken, though nothing of it has changed.
+    """
+    desk = open_desk()
+    desk.place()
+    desk.step(started(desk.clock), ended(report("NEW")), on_channel("OPEN"))
+    desk.clock.pass_seconds(1)
+    desk.step(snapshot(desk.clock.now_ns))
+    for seconds in range(int(BOUND_S) + 3):
+        assert bool(desk.alarms) == (seconds > BOUND_S)
+        desk.step(looked_up(None))
+        desk.clock.pass_seconds(LOOK_AGAIN_S)
+        desk.step(TimerFired(Timer(LOOK_UP, f"{RUN}-1")))
+    assert desk.state() is State.OPEN
+    what = "OPEN, and the venue has forgotten it: its end"
+    assert desk.alarms == [f"order {RUN}-1: {what} stays unknown; until then no new ones in {SYMBOL}"]
+    with pytest.raises(TradingHaltedError):
         buy(desk)
     desk.step(looked_up(report("OPEN")))
     buy(desk)

@@ -422,15 +422,28 @@ def test_one_cancel_in_flight() -> None:
     assert kinds(desk.cancel(ID)) == [CancelOrder]
     assert desk.step(on_channel("OPEN", remaining="0.008"), on_channel("OPEN", remaining="0.006")) == []
     assert desk.step(TimerFired(CANCEL_TIMER)) == []
-    assert desk.step(cancel_ended(LOST)) == CANCEL_AGAIN
+    assert desk.step(cancel_ended(NotSentError("no connection"))) == CANCEL_AGAIN
     assert kinds(desk.step(TimerFired(CANCEL_TIMER))) == [CancelOrder]
+    assert desk.step(TimerFired(CANCEL_TIMER)) == []
+
+
+def test_a_cancel_of_which_nobody_tells() -> None:
+    """It may have been done: the order is looked for at once, and what is still there is cancelled again."""
+    desk = open_order_desk()
+    desk.cancel(ID)
+    for _ in range(2):
+        assert desk.step(cancel_ended(LOST)) == [*CANCEL_AGAIN, LookUpOrder(desk.order())]
+        assert desk.step(looked_up(report("OPEN"))) == []
+        assert desk.step(TimerFired(CANCEL_TIMER)) == [CancelOrder(desk.order())]
+    assert desk.step(cancel_ended(LOST)) == [*CANCEL_AGAIN, LookUpOrder(desk.order())]
+    desk.step(looked_up(report("CLOSED")))
+    assert desk.state() is State.CLOSED
     assert desk.step(TimerFired(CANCEL_TIMER)) == []
 
 
 @pytest.mark.parametrize(
     "failure",
     [
-        LOST,
         NotSentError("no connection"),
         RefusedError(429, "RATE", "slow down"),
         RefusedError(401, "INVALID_TOKEN", "expired"),

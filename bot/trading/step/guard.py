@@ -11,7 +11,7 @@ import attrs
 
 from bot.core.errors import LimitExceededError, TradingHaltedError
 from bot.core.fixed import SCALE, Fixed, multiply, render
-from bot.core.order import Instruction, Order, Side
+from bot.core.order import Instruction, Order, Side, State
 from bot.core.setting import setting
 from bot.trading.effects import PullKillSwitch
 from bot.trading.step.decisions import Decisions
@@ -134,8 +134,11 @@ class Guard:
         """Halt a market until an order's outcome is known."""
         if order.client_id not in self._in_doubt:
             self._in_doubt[order.client_id] = order.market
+            what = "its outcome"
+            if order.state is not State.UNKNOWN:
+                what = f"{order.state}, and the venue has forgotten it: its end"
             self._decisions.alarm(
-                f"order {order.client_id}: its outcome stays unknown; until then no new ones in {order.market}"
+                f"order {order.client_id}: {what} stays unknown; until then no new ones in {order.market}"
             )
 
     def known(self, order: Order) -> None:

@@ -202,6 +202,9 @@ class OrderManager:
 
     def _looked_up(self, item: LookedUp) -> None:
         asked_ns = self._pursuit.looked_up(item.client_id, item.result)
+        order = self.ledger.get(item.client_id)
+        if isinstance(item.result, OrderReport) and order.state is not State.UNKNOWN:
+            self.guard.known(order)
         self._modifications.looked_up(item, asked_ns)
 
     # The connection, and what else happens.

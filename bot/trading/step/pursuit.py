@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from loguru import logger
 
-from bot.core.errors import RefusedError, RequestError
+from bot.core.errors import RefusedError, RequestError, UnknownOutcomeError
 from bot.core.order import Event, Order, State
 from bot.paradex.answers import OrderReport
 from bot.trading.effects import CancelBatch, CancelOrder, LookUpOrder, batches
@@ -34,7 +34,8 @@ LOOK_UP, CANCEL, BOUND = "look up", "cancel", "bound"
 class Pursuit:
     """Looks orders up, cancels them, and comes back until their end is known.
 
-    ``overdue`` is told of an order whose outcome is unknown for longer than its bound.
+    ``overdue`` is told of an order whose outcome is unknown for longer than its bound, and of one that the venue has
+    forgotten.
     """
 
     def __init__(self, ledger: Ledger, decisions: Decisions, overdue: Callable[[Order], None]) -> None:
@@ -99,6 +100,8 @@ class Pursuit:
         else:
             logger.warning("[ORDER] Paradex cancel failed: client_id={}, {}", client_id, failure)
             self._decisions.wait(CANCEL, client_id, CANCEL_AGAIN_S)
+            if isinstance(failure, UnknownOutcomeError):  # it may have been done, and nobody told
+                self.look_up(order)
 
     def look_up(self, order: Order) -> None:
         """Ask what became of the order: at once, or when the question that is on its way has come back."""
@@ -122,11 +125,15 @@ class Pursuit:
             order = self._ledger.get(client_id)
             if order.cancelling and not order.is_over:
                 self._decisions.wait(CANCEL, client_id, CANCEL_AGAIN_S)
+            elif order.state is State.UNKNOWN and not ask_again:  # its status is unknown here
+                self._decisions.wait(LOOK_UP, client_id, LOOK_AGAIN_S)
         elif result is None and order.state is State.UNKNOWN and self._is_proved_absent(order, asked_ns):
             self._ledger.move(order, Event.EXPIRED, reason="not there after the venue could last accept it")
         elif not ask_again:
             self._decisions.wait(LOOK_UP, client_id, LOOK_AGAIN_S)
         order = self._ledger.get(client_id)
+        if result is None and self._is_forgotten(order, asked_ns):
+            self._overdue(order)
         if ask_again and not order.is_over:
             self.look_up(order)
         return asked_ns
@@ -140,6 +147,16 @@ class Pursuit:
             return False
         first_ns = self._absent_since_ns.setdefault(order.client_id, asked_ns)
         return asked_ns - first_ns >= LOOK_AGAIN_S * 1e9
+
+    def _is_forgotten(self, order: Order, asked_ns: int) -> bool:
+        """Once it was at the venue, which has known nothing of it for so long that no lag explains it.
+
+        What became of it nobody can tell then: a testnet that began anew forgets what was open.
+        """
+        if order.is_over or order.state is State.UNKNOWN:
+            return False
+        first_ns = self._absent_since_ns.setdefault(order.client_id, asked_ns)
+        return asked_ns - first_ns >= BOUND_S * 1e9
 
     def elapsed(self, purpose: str, client_id: str) -> None:
         """The time has come that was waited for."""
