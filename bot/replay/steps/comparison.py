@@ -45,10 +45,11 @@ class ComparingTape:
 
     def turn_away(self) -> None:
         """What was recorded and is not written again is a divergence."""
-        for missed in filter(None, self._decided):
-            self.differ(
-                Divergence(missed.number, missed.ns, missed.kind, "not decided now", missed.data, None)
-            )
+        for missed in self._decided:
+            if missed is not None:
+                self.differ(
+                    Divergence(missed.number, missed.ns, missed.kind, "not decided now", missed.data, None)
+                )
 
     def write(self, kind: Kind, data: Any, *, generation: int = 0) -> Stamp:
         record = self.record

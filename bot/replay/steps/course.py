@@ -37,11 +37,12 @@ def steps(records: Iterable[Record]) -> Iterator[tuple[Record, list[Record], boo
     cause: Record | None = None
     decided: list[Record] = []
     for record in records:
-        if cause is not None and record.kind in DECIDED:
+        if cause is None:
+            cause = record
+        elif record.kind in DECIDED:
             decided.append(record)
-            continue
-        if cause is not None:
+        else:
             yield cause, decided, False
-        cause, decided = record, []
+            cause, decided = record, []
     if cause is not None:
         yield cause, decided, True

@@ -246,23 +246,25 @@ class Ledger:
         if not self._is_possible(before, event):
             return
         after = before.changed(state=before.after(event), reason=reason or before.reason, **known)
-        if after.is_over and after.modifying is not None:
-            after = after.changed(modifying=None)
-        if after.is_over and not before.is_over:
-            self.counts.closed += after.state is State.CLOSED
-            self.counts.rejected += after.state is State.REJECTED
-        self._keep(after)
+        if not after.is_over:
+            self._live[after.client_id] = after
+        else:
+            after = self._ended(after, before)
         if _shown(after) != _shown(before):
             self._changed(after)
 
-    def _keep(self, order: Order) -> None:
-        if not order.is_over:
-            self._live[order.client_id] = order
-            return
+    def _ended(self, order: Order, before: Order) -> Order:
+        """Remember it for a while."""
+        if not before.is_over:
+            self.counts.closed += order.state is State.CLOSED
+            self.counts.rejected += order.state is State.REJECTED
+        if order.modifying is not None:
+            order = order.changed(modifying=None)
         self._live.pop(order.client_id, None)
         self._over[order.client_id] = order
         while len(self._over) > REMEMBERED:
             del self._over[next(iter(self._over))]
+        return order
 
     def _is_possible(self, order: Order, event: Event) -> bool:
         """Whether the table lists it; if not, that is an alarm, and nothing may change."""
