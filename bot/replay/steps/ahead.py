@@ -4,12 +4,14 @@ A third of a replay's time goes into Pedersen hashes. What is to be hashed stand
 bot of today has decided anything; and a hash is used only where the order that it then decides has those very terms.
 """
 
-import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import islice
+from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal, Protocol
@@ -29,7 +31,7 @@ from bot.replay.steps.shapes import Intent
 WORTH_IT = 2**21
 """Bytes of a session, from which on the second process has paid for its start: some hundred orders."""
 
-BATCH = 8
+BATCH = 32
 """Orders in one message of the second process's."""
 
 LEAD = 16
@@ -104,10 +106,11 @@ def open_hashing(file: Path) -> Iterator[Hashing]:
     if size < WORTH_IT or (os.cpu_count() or 1) < 2:
         yield StructHashing()
         return
-    context = multiprocessing.get_context("spawn")  # nothing of ours to inherit, and the same everywhere
+    # A fork hashes at once, where a new process would first import for half a second; and no thread runs here.
+    context = get_context("fork") if sys.platform == "linux" else get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     progress = context.RawValue("q", 0)
-    process = context.Process(target=_hash_ahead, args=(file, progress, sender), daemon=True)
+    process = context.Process(target=_hash_ahead, args=(file, progress, receiver, sender), daemon=True)
     process.start()
     sender.close()
     try:
@@ -145,15 +148,14 @@ def hash_recorded(records: Iterable[Record], progress: Progress) -> Iterator[Has
             continue
 
 
-def _hash_ahead(file: Path, progress: Progress, sender: Connection) -> None:
+def _hash_ahead(file: Path, progress: Progress, receiver: Connection, sender: Connection) -> None:
     """The second process's work. Ctrl-C at the terminal reaches it, too, and is the first one's to answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    batch: list[Hashed] = []
-    for hashed in hash_recorded(find(file), progress):
-        batch.append(hashed)
-        if len(batch) == BATCH:
+    receiver.close()  # so that the pipe breaks when the first one is gone
+    hashed = hash_recorded(find(file), progress)
+    with suppress(BrokenPipeError):
+        while batch := list(islice(hashed, BATCH)):
             sender.send(batch)
-            batch = []
 
 
 def _received(receiver: Connection) -> Iterator[Hashed]:
