@@ -5,7 +5,9 @@ enters comes before what was decided because of it.
 """
 
 import enum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+import msgspec
 
 from bot.core.clock import Clock
 
@@ -68,7 +70,7 @@ class Kind(enum.StrEnum):
     """The last record of a run that ended by itself; ``exit_code`` as in the summary."""
 
 
-class Stamp(NamedTuple):
+class Stamp(msgspec.Struct, frozen=True):
     """Number and time of a record; the time in ns since the start of the run."""
 
     number: int

@@ -4,7 +4,9 @@ What a step is told comes back from the tape by way of the same decoder that hea
 venue brought holds the number of that answer and not what it says. So a recorded session tests the decoder too.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from bot.core import recovered
 from bot.core.errors import RequestError
@@ -48,7 +50,7 @@ from bot.trading.effects import (
 )
 
 
-class Line(NamedTuple):
+class Line(msgspec.Struct, frozen=True):
     """What is written of an item or an effect."""
 
     kind: Kind

@@ -5,7 +5,7 @@ Whatever the bot wrote itself has to come out once more, to the byte.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 import attrs
 
@@ -242,9 +242,11 @@ class Replay:
             frame = Frame(restored(record.data), record.ns)
         except ValueError as error:
             raise unusable(record, error) from error
-        # What cannot be understood was set aside then, too: else something would follow from it.
-        with suppress(rpc.UnreadableFrameError):
-            hear(rpc.read(frame.data), frame.ns, record.generation, conversation.replied, self._tell)
+        try:
+            message = rpc.read(frame.data)
+        except rpc.UnreadableFrameError:  # it was set aside then, too: else something would follow from it
+            return
+        hear(message, frame.ns, record.generation, conversation.replied, self._tell)
 
     def _generation(self, record: Record) -> None:
         generation = record.generation
