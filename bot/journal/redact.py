@@ -213,7 +213,7 @@ def _bare_pattern(account: frozenset[bytes]) -> re.Pattern[bytes]:
     nothing = rb"(?!)"
     decimal = (b"%d" % int(number, 16) for number in account)
     return re.compile(
-        rb"\\u[0-9a-fA-F]{4}|[xX][0-9a-fA-F]+|(?P<hex>(?i:%b))|(?P<ours>%b)"
+        rb"\\u[0-9a-fA-F]{4}|\\+[bf]|[xX][0-9a-fA-F]+|(?P<hex>(?i:%b))|(?P<ours>%b)"
         rb"|(?P<decimal>[1-9][0-9]{%d,})|(?P<bare>[1-9a-fA-F][0-9a-fA-F]{%d,})"
         % (
             b"|".join(account) or nothing,

@@ -308,6 +308,8 @@ def test_any_record_stays_a_record_of_its_shape(clean: Callable[[bytes], bytes])
     """JSON stays JSON, in texts too, with the same numbers, keys in the same order; cleaned again it is the same."""
 
     @given(DOCUMENTS, st.integers(0, 2))
+    @example({"\b" + "3" * 77: None}, 0)  # an escape that ends in a digit
+    @example({"\f" + "a" * 63: None}, 1)
     def hold(document: Any, depth: int) -> None:
         value: Any = document
         for _ in range(depth):

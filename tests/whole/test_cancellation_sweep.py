@@ -1,4 +1,4 @@
-"""The whole bot, cancelled at its checkpoints: a quarter of what `just campaign` does, and which quarter changes."""
+"""The whole bot, cancelled at its checkpoints: an eighth of what `just campaign` does, and which eighth changes."""
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,7 +23,7 @@ from bot.simulation.sweep.session import play
 from bot.simulation.world import replaced
 
 SEED = 1
-EVERY = 4
+EVERY = 8
 PARTS = 10
 
 every_case = cache(partial(cases, SEED))
