@@ -427,7 +427,7 @@ def test_records_that_are_rare(kind: str, data: Any, words: str) -> None:
 def test_data_that_is_nested_too_deeply_is_left_out() -> None:
     """Who reads it and who tells of it may stand at different depths themselves."""
     data: list[Any] = []
-    for _ in range(2000):
+    for _ in range(100_000):
         data = [data]
     assert as_json(data) == '"<nested too deeply>"'
 

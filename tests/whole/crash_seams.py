@@ -45,7 +45,7 @@ class SeamGoneError(Exception):
 def find(place: str) -> Any:
     """What is there; see `Seam.place`. Raises `SeamGoneError`."""
     owner, name = _owner(place)
-    return vars(owner)[name]
+    return inspect.getattr_static(owner, name)
 
 
 def put(place: str, other: Any) -> None:
@@ -95,6 +95,6 @@ def _owner(place: str) -> tuple[Any, str]:
         owner = reduce(getattr, outer, import_module(module))
     except (ImportError, AttributeError) as gone:
         raise SeamGoneError(place) from gone
-    if name not in vars(owner):
+    if not hasattr(owner, name):
         raise SeamGoneError(place)
     return owner, name
