@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +46,18 @@ def vectors() -> Any:
 def starknet_hash() -> Any:
     """starknet-py's hash functions: Pedersen, Keccak and signatures of another library than ours."""
     return importlib.import_module("starknet_py.hash.utils")
+
+
+@pytest.fixture
+def logged_from() -> Iterator[Callable[[str], list[str]]]:
+    """Call it with a level: what is logged from then on at this level or above, without time and level."""
+    sinks = []
+
+    def listen(level: str) -> list[str]:
+        lines: list[str] = []
+        sinks.append(logger.add(lambda message: lines.append(message.record["message"]), level=level))
+        return lines
+
+    yield listen
+    for sink in sinks:
+        logger.remove(sink)

@@ -1,25 +1,21 @@
 """Alarms: an ERROR line, a place in the summary, and the command that somebody set."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 import trio.testing
-from loguru import logger
 
 from bot.alarm import AGAIN_AFTER, COMMAND_DEADLINE, Alarms, AlarmSettings
 
 
 @pytest.fixture
-def errors() -> Iterator[list[str]]:
+def errors(logged_from: Callable[[str], list[str]]) -> list[str]:
     """What is logged as an ERROR."""
-    logged: list[str] = []
-    sink = logger.add(lambda message: logged.append(message.record["message"]), level="ERROR")
-    yield logged
-    logger.remove(sink)
+    return logged_from("ERROR")
 
 
 async def test_without_a_command(errors: list[str]) -> None:

@@ -62,9 +62,8 @@ class Part:
         try:
             while reached < offset and (chunk := self._text.read(min(_CHUNK, offset - reached))):
                 reached += len(chunk)
-            if (
-                reached == offset and self._text.peek(1)[:1] == b"\n"
-            ):  # so much of a line was not written then
+            if reached == offset and self._text.peek(1)[:1] == b"\n":
+                # So much of a line was not written then.
                 self._text.read(1)
                 reached = offset = offset + 1
         except (OSError, zstandard.ZstdError) as error:

@@ -228,9 +228,8 @@ async def keep_warm(login: Login, plain: Rest) -> None:
             login.measure(await plain.call(rest.system_time(), gives_way=not is_due))
             backoff.succeeded()
             if is_due:
-                await trio.sleep(
-                    LEAST_INTERVAL
-                )  # should the connection have been a new one: it measured nothing
+                # Should the connection have been a new one: it measured nothing.
+                await trio.sleep(LEAST_INTERVAL)
         except RequestError as failure:
             delay = backoff.next_delay()
             logger.warning("[HTTP] Paradex connection not warmed ({}), next try in {:.1f} s", failure, delay)

@@ -1,7 +1,7 @@
 """What is written, when, and what happens where it is not: a journal on a disk in memory, in virtual time."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable
 from math import inf
 from pathlib import Path
 
@@ -9,7 +9,6 @@ import attrs
 import pytest
 import trio
 import trio.testing
-from loguru import logger
 from writing_stage import FIRST, header, numbers, staged, virtual
 
 from bot.core.errors import JournalError
@@ -30,12 +29,9 @@ NO_SPACE = "the journal cannot be written: No space left on device"
 
 
 @pytest.fixture
-def logged() -> Iterator[list[str]]:
+def logged(logged_from: Callable[[str], list[str]]) -> list[str]:
     """What the journal tells a person."""
-    lines: list[str] = []
-    sink = logger.add(lambda message: lines.append(message.record["message"]), level="WARNING")
-    yield lines
-    logger.remove(sink)
+    return logged_from("WARNING")
 
 
 @virtual

@@ -1,13 +1,12 @@
 """The ledger: what is known of each order, counted once and never moved back."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from itertools import pairwise, permutations
 
 import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loguru import logger
 from trading_stage import RUN, SIZE, HandClock, make_order, report
 
 from bot.core.fixed import parse, render
@@ -62,12 +61,9 @@ def book_in(state: State) -> Book:
 
 
 @pytest.fixture
-def lines() -> Iterator[list[str]]:
+def lines(logged_from: Callable[[str], list[str]]) -> list[str]:
     """What is logged, without time and level."""
-    logged: list[str] = []
-    sink = logger.add(lambda message: logged.append(message.record["message"]), level="INFO")
-    yield logged
-    logger.remove(sink)
+    return logged_from("INFO")
 
 
 def test_the_way_of_an_order(lines: list[str]) -> None:

@@ -1,13 +1,12 @@
 """The probe: one order at a time, far from the market, gone as soon as it is confirmed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import cast
 
 import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loguru import logger
 from trading_stage import MARKET, SIZE, SYMBOL, make_order
 
 from bot.core.errors import BotError, LimitExceededError, SessionGoneError
@@ -142,12 +141,9 @@ def test_no_session_means_a_pause() -> None:
 
 
 @pytest.fixture
-def warnings() -> Iterator[list[str]]:
+def warnings(logged_from: Callable[[str], list[str]]) -> list[str]:
     """What is logged as one."""
-    logged: list[str] = []
-    sink = logger.add(lambda message: logged.append(message.record["message"]), level="WARNING")
-    yield logged
-    logger.remove(sink)
+    return logged_from("WARNING")
 
 
 def test_why_nothing_is_placed_is_said_once(warnings: list[str]) -> None:

@@ -5,25 +5,22 @@ Whatever the bot wrote itself has to come out once more, to the byte.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
 
 import attrs
 
 from bot.app import new_manager
 from bot.core.errors import FatalError
 from bot.core.recovered import retold
-from bot.core.tape import HIDDEN, Kind, restored
+from bot.core.tape import HIDDEN, Kind
 from bot.journal.header import Header
 from bot.journal.record import Record
 from bot.link.clock import VenueClock
-from bot.link.websocket import Frame
-from bot.paradex import rpc
 from bot.paradex.address import from_hex
 from bot.paradex.answers import SystemState
 from bot.replay.errors import breaks
 from bot.replay.steps import shapes
 from bot.replay.steps.comparison import ComparingTape
-from bot.replay.steps.conversations import Conversation
+from bot.replay.steps.connection import Connection
 from bot.replay.steps.course import PartedError, RecordedClock, part, steps
 from bot.replay.steps.errands import Errand, Errands, Exchange
 from bot.replay.steps.hashes import Hashing, Key
@@ -31,9 +28,7 @@ from bot.replay.steps.report import Divergence, Report
 from bot.replay.steps.shapes import shaped, unusable
 from bot.replay.steps.snapshots import Snapshots
 from bot.replay.steps.traffic import CLOCK_TOLERANCE_MS, Traffic, failure_of
-from bot.session.capabilities import open_session
-from bot.session.generation import hear
-from bot.session.inbox import Item, KillSwitchPulled, PlatformMode, SessionLost, SessionOpened
+from bot.session.inbox import Item, KillSwitchPulled, PlatformMode
 from bot.session.login import read_markets
 from bot.settings import Settings
 from bot.trading.effects import (
@@ -81,18 +76,8 @@ class Replay:
     """The one that was looked at last."""
 
     _stream: OrderedStream | None = None
-    _session: int = 0
-    """The generation that is ready; 0 for none."""
-
+    _connection: Connection = attrs.field(init=False)
     _snapshots: Snapshots = attrs.field(init=False)
-    _has_snapshot: bool = False
-    """The order manager got a snapshot since the WebSocket opened."""
-
-    _session_scope: ExitStack = attrs.field(factory=ExitStack)
-    _conversations: dict[int, Conversation] = attrs.field(factory=dict)
-    _open: set[int] = attrs.field(factory=set)
-    """The generations whose WebSocket opened and has not ended."""
-
     _errands: Errands = attrs.field(factory=Errands)
     has_ended: bool = attrs.field(default=False, init=False)
     """The record of the end came."""
@@ -111,16 +96,19 @@ class Replay:
             hashing=self.hashing,
             shows_account=self.header.account == "kept",
         )
+        self._connection = Connection(
+            markets=self.settings.orders.markets, tape=self._tape, misfit=self.misfit, tell=self._tell
+        )
         self._snapshots = Snapshots(self._traffic, self.differ)
         self._handlers = {
-            Kind.SOCKET_OPEN: self._socket_open,
-            Kind.FRAME_OUT: self._frame_out,
-            Kind.FRAME_IN: self._frame_in,
-            Kind.SOCKET_END: self._socket_end,
+            Kind.SOCKET_OPEN: self._connection.socket_open,
+            Kind.FRAME_OUT: self._connection.frame_out,
+            Kind.FRAME_IN: self._connection.frame_in,
+            Kind.SOCKET_END: self._connection.socket_end,
             Kind.REQUEST: self._request,
             Kind.ANSWER: self._traffic.answer,
             Kind.FAILURE: self._traffic.failure,
-            Kind.GENERATION: self._generation,
+            Kind.GENERATION: self._connection.generation,
             Kind.INTENT: self._intent,
             Kind.OUTCOME: self._outcome,
             Kind.TIMER: self._timer,
@@ -137,7 +125,7 @@ class Replay:
         Raises:
             UnusableRecordingError: a record is of a wrong shape.
         """
-        with self._session_scope:
+        with self._connection:
             try:
                 for record, decided, is_last in steps(self.records):
                     last = self._last
@@ -151,7 +139,7 @@ class Replay:
                 self._finish()
             except PartedError as parted:
                 self.report.stopped = str(parted)
-        self.report.requests = self._traffic.asked
+        self.report.requests, self.report.frames = self._traffic.asked, self._connection.frames
 
     def _misnumbered(self, record: Record, last: Record) -> None:
         def differ(what: str, expected: int, came: int) -> None:
@@ -207,64 +195,6 @@ class Replay:
         if not isinstance(effect, TakeSnapshot):  # nobody reports that it was done
             self._errands.add(Errand(effect, number, self._clock.ns))
 
-    # The connection.
-
-    def _socket_open(self, record: Record) -> None:
-        if record.generation <= max(self._conversations, default=0):
-            self.misfit(record, "a WebSocket opens under a number that was used")
-        if self._open:
-            self.misfit(record, "a WebSocket opens while another is open")
-        self._open = {record.generation}
-        self._conversations[record.generation] = Conversation.begin(self.settings.orders.markets)
-        self._has_snapshot = False
-
-    def _socket_end(self, record: Record) -> None:
-        shaped(record, shapes.SocketEnd)
-        self._open.discard(record.generation)
-        self._conversations[record.generation] = Conversation.ended()
-
-    def _frame_out(self, record: Record) -> None:
-        self.report.frames += 1
-        conversation = self._conversations.get(record.generation)
-        if conversation is None or conversation.due is None:
-            self.misfit(record, "a frame that the bot does not send at this point")
-            return
-        self._tape.compare(Kind.FRAME_OUT, conversation.due, generation=record.generation)
-        conversation.sent()
-
-    def _frame_in(self, record: Record) -> None:
-        self.report.frames += 1
-        conversation = self._conversations.get(record.generation)
-        if conversation is None:
-            self.misfit(record, "a frame of a WebSocket that was never opened")
-            return
-        try:
-            frame = Frame(restored(record.data), record.ns)
-        except ValueError as error:
-            raise unusable(record, error) from error
-        try:
-            message = rpc.read(frame.data)
-        except rpc.UnreadableFrameError:  # it was set aside then, too: else something would follow from it
-            return
-        hear(message, frame.ns, record.generation, conversation.replied, self._tell)
-
-    def _generation(self, record: Record) -> None:
-        generation = record.generation
-        if shaped(record, shapes.Generation).session == "ready":
-            conversation = self._conversations.get(generation)
-            is_subscribed = conversation is not None and conversation.is_complete
-            if not is_subscribed or not self._has_snapshot or self._session:
-                self.misfit(record, "a session that cannot be ready")
-                return
-            self._session = generation
-            self._tell(SessionOpened(self._session_scope.enter_context(open_session(generation))))
-        elif generation != self._session:
-            self.misfit(record, "a session is lost that was not ready")
-        else:
-            self._session = 0
-            self._tell(SessionLost(generation))
-            self._session_scope.close()
-
     def _request(self, record: Record) -> None:
         self._traffic.request(record, None if self._stream is None else self._stream.manager.ledger)
         self._snapshots.asked(record)
@@ -291,7 +221,7 @@ class Replay:
         if snapshot is None:
             self.misfit(record, "a snapshot that was not asked for")
             return
-        self._has_snapshot = True
+        self._connection.has_snapshot = True
         self._tell(snapshot)
 
     def _intent(self, record: Record) -> None:
@@ -381,7 +311,7 @@ class Replay:
         left = any(order.sent_ns is not None for order in live)
         # The reasons for a 3 are no matter of steps.
         self._tape.compare(Kind.END, {"exit_code": 4 if left else 3 if code == 3 else 0})
-        if self._open or self._session:
+        if self._connection.is_up:
             self.misfit(record, "the bot ends while a WebSocket is open, or a session ready")
         self.has_ended = True
 

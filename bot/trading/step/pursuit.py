@@ -145,8 +145,7 @@ class Pursuit:
         """
         if order.last_acceptable_ns is None or asked_ns <= order.last_acceptable_ns:
             return False
-        first_ns = self._absent_since_ns.setdefault(order.client_id, asked_ns)
-        return asked_ns - first_ns >= LOOK_AGAIN_S * 1e9
+        return self._is_absent_for(LOOK_AGAIN_S, order, asked_ns)
 
     def _is_forgotten(self, order: Order, asked_ns: int) -> bool:
         """Once it was at the venue, which has known nothing of it for so long that no lag explains it.
@@ -155,8 +154,11 @@ class Pursuit:
         """
         if order.is_over or order.state is State.UNKNOWN:
             return False
+        return self._is_absent_for(BOUND_S, order, asked_ns)
+
+    def _is_absent_for(self, seconds: float, order: Order, asked_ns: int) -> bool:
         first_ns = self._absent_since_ns.setdefault(order.client_id, asked_ns)
-        return asked_ns - first_ns >= BOUND_S * 1e9
+        return asked_ns - first_ns >= seconds * 1e9
 
     def elapsed(self, purpose: str, client_id: str) -> None:
         """The time has come that was waited for."""
