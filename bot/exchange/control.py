@@ -4,7 +4,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable
 from itertools import islice
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -51,6 +51,10 @@ class _Bust(msgspec.Struct):
     fill_id: str
 
 
+class _Restart(msgspec.Struct):
+    forget: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
 class _Deposit(msgspec.Struct):
     account: str
     amount: str
@@ -86,6 +90,8 @@ ABOUT: dict[str, str] = {
     "POST /move-price": '{"market": "BTC-USD-PERP", "price": "80000"}: the fair price; mark and spot follow at once',
     "POST /refuse-auth": '{"times": 1, "status": 503 | 401}: refuse the next auth requests',
     "POST /register-subkey": '{"account": "0x…", "public_key": "0x…", "name": "subkey"}: without a signature',
+    "POST /release": "begin a release: cancels only, passive orders only, all connections dropped; as the settings say",
+    "POST /restart": '{"forget": 1}: end all connections but this, and lose so many of the newest resting orders',
     "POST /revoke-subkey": '{"account": "0x…", "public_key": "0x…"}: at once, on open sockets too',
     "POST /thaw": "let a frozen market go on",
 }
@@ -115,6 +121,8 @@ class Control:
             Route("POST", "/move-price", self._move_price),
             Route("POST", "/refuse-auth", self._refuse_auth),
             Route("POST", "/register-subkey", self._register_subkey),
+            Route("POST", "/release", self._release),
+            Route("POST", "/restart", self._restart),
             Route("POST", "/revoke-subkey", self._revoke_subkey),
             Route("POST", "/thaw", self._thaw),
         ]
@@ -254,6 +262,14 @@ class Control:
         account = self._account(wanted.account)
         self._exchange.register_subkey(account, read_public_key(wanted.public_key), wanted.name)
         return json_answer({})
+
+    def _release(self, _request: Request) -> Answer:
+        self._exchange.release.begin()
+        return json_answer({})
+
+    def _restart(self, request: Request) -> Answer:
+        lost = self._exchange.restart(_read(request, _Restart).forget)
+        return json_answer({"forgotten": [order.id for order in lost]})
 
     def _revoke_subkey(self, request: Request) -> Answer:
         wanted = _read(request, _RevokeSubkey)

@@ -1,8 +1,11 @@
 """The exchange itself, without any transport: its parts, its hub of sockets, and its levers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from random import Random
 
+import attrs
 import trio
 
 from bot.core.clock import Clock
@@ -40,8 +43,9 @@ from bot.exchange.matching.fills import Fill
 from bot.exchange.matching.ledger import OrderLedger
 from bot.exchange.matching.liquidations import Liquidations
 from bot.exchange.matching.modes import MODES, Mode
-from bot.exchange.matching.orders import OPEN, Order
+from bot.exchange.matching.orders import OPEN, UNTRIGGERED, Order
 from bot.exchange.peer import LOOPBACK
+from bot.exchange.release import Release
 from bot.exchange.requestlog import RequestLog
 from bot.exchange.settings import ExchangeSettings
 from bot.exchange.stamps import Stamps
@@ -110,6 +114,7 @@ class Exchange:
         )
         self.cursor_secret = rng.randbytes(32)
         self._refusals: list[int] = []
+        self._connections: set[trio.CancelScope] = set()
         self.engine = Engine(
             self.markets,
             self.ledger,
@@ -151,7 +156,7 @@ class Exchange:
         self.witness = Witness(self.ledger, self.chronicle)
         self.feeds = Feeds(sources, settings, self.faults)
         self.bus.listen(self.feeds.publish)
-        self.disconnects = Disconnects(settings, self.ledger, self.engine.submit)
+        self.disconnects = Disconnects(settings, self.ledger, self.engine.submit, self.faults)
         self.bus.listen(self.disconnects.listen)
         self.bus.listen(Liquidations(self.engine.fills, self.prices, self.bus.emit).listen)
         self.health = Health(
@@ -172,7 +177,7 @@ class Exchange:
                 self.quotas,
                 self.disconnects,
                 self.gate.may_trade,
-                settings.socket_types == "all",
+                settings,
                 self.feeds.private.order_data,
             ).methods(),
         }
@@ -190,6 +195,7 @@ class Exchange:
         )
         self.driver.open()
         self.bus.listen(self.driver.listen)
+        self.release = Release(settings, clock, self.set_mode, self.restart)
 
     def _welcome(self, account: int) -> None:
         if self.settings.deposit:
@@ -213,6 +219,12 @@ class Exchange:
             nursery.start_soon(self.feeds.run)
             nursery.start_soon(self.health.run)
             nursery.start_soon(self.faults.run)
+            nursery.start_soon(self.release.run)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether requests have to be looked at: something may go wrong with them, or somebody keeps a record."""
+        return self.faults.are_armed or self.witness.is_watching
 
     # -- what clients ask for ------------------------------------------------------------------------------
 
@@ -241,10 +253,21 @@ class Exchange:
         """A JWT, unless the next refusal is due. Raises what `Login.authenticate` raises."""
         if self._refusals:
             status = self._refusals.pop(0)
+            self.faults.count(f"refuse-auth {status}")
             if status == 401:
                 raise VenueError("UNAUTHORIZED_ERROR", "authentication is refused for now")
             raise VenueError("SERVICE_UNAVAILABLE", "authentication is unavailable for now", status=status)
         return self.login.authenticate(headers, key, peer, interactive=interactive)
+
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """Around the serving of a connection over REST: `restart` ends it."""
+        with trio.CancelScope() as scope:
+            self._connections.add(scope)
+            try:
+                yield
+            finally:
+                self._connections.remove(scope)
 
     def open_session(self, peer: str = LOOPBACK) -> Session:
         """A new socket's conversation, from this IP address; `close_session` ends it."""
@@ -284,16 +307,44 @@ class Exchange:
         """End every open socket, with this close code or, without one, with no close frame. How many there were."""
         for session in self.feeds.sessions:
             session.hang_up(code, "dropped")
+        self.faults.count("drop" if code is None else f"close {code}", len(self.feeds.sessions))
         return len(self.feeds.sessions)
+
+    def restart(self, forget: int = 0) -> list[Order]:
+        """End every connection without a word, and lose the newest so many orders that rest or wait unfilled.
+
+        These are in no list any more, and nobody is told; `Chronicle.forgotten` has them, as they were. Their client
+        ids may be used again. No socket is armed any more to cancel orders when it ends; tokens stay valid.
+        """
+        resting = (
+            order
+            for order in reversed(self.ledger.by_id.values())
+            if order.status in {OPEN, UNTRIGGERED} and not order.filled
+        )
+        lost = list(islice(resting, forget))
+        for order in lost:
+            self.chronicle.forgotten[order.id] = attrs.evolve(order)
+            self.engine.erase(order)
+        self.disconnects.forget()
+        for session in self.feeds.sessions:
+            session.hang_up(None, "restarted")
+        for scope in self._connections:
+            scope.cancel()
+        self.faults.count("restart")
+        self.faults.count("forget", len(lost))
+        return lost
 
     def expire_tokens(self) -> None:
         """Every token issued so far has expired. Sockets that are authenticated stay so, as on the venue."""
+        self.faults.count("expire-tokens")
         self.tokens.expire_all()
 
     def set_mode(self, mode: Mode) -> None:
         """Change the platform mode; restricted ones close resting orders outside their price band."""
         if mode not in MODES:
             raise ValueError(f"not a mode: {mode!r}")
+        if mode != self.mode:
+            self.faults.count(f"mode {mode}")
         self.mode = mode
         self.engine.mode_changed()
         self.driver.mode_changed()

@@ -17,8 +17,8 @@ class RequestLog:
     A line of HTTP has ``time`` (ms since the epoch), ``port`` (``rest`` or ``control``), ``method``, ``path``,
     ``query`` when there is one, ``status`` (null: no whole answer left), ``error`` when it was refused, ``fault``
     when it met one, ``account`` when one was found out, and ``ms`` from the request to its answer. A line of a
-    WebSocket has port ``ws``, ``method``, ``code`` (null: it went well), ``account`` and ``ms``. Tokens, signatures
-    and bodies are never written.
+    WebSocket has port ``ws``, ``method``, ``code`` (null: it went well, or never came), ``fault``, ``account`` and
+    ``ms``. Tokens, signatures and bodies are never written.
     """
 
     def __init__(self, clock: Clock, write: Callable[[bytes], object] | None = None) -> None:
@@ -51,11 +51,15 @@ class RequestLog:
             line["fault"] = fault
         self._end(line, request.visit.account, started)
 
-    def call(self, method: str, code: int | None, account: int | None, started: int) -> None:
-        """Note a call over a WebSocket; ``code`` is that of its error."""
+    def call(
+        self, method: str, code: int | None, account: int | None, started: int, fault: str | None = None
+    ) -> None:
+        """Note a call over a WebSocket; ``code`` is that of the error that it came to."""
         if self._write is None:
             return
         line = {"time": self._clock.wall_ns() // _MS, "port": "ws", "method": method, "code": code}
+        if fault is not None:
+            line["fault"] = fault
         self._end(line, account, started)
 
     def _end(self, line: dict[str, Any], account: int | None, started: int) -> None:

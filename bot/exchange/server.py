@@ -70,7 +70,8 @@ async def serve(
 
     async def on_rest(raw: trio.abc.Stream) -> None:
         speak = partial(_speak_http, clock=clock, handler=rest.handle)
-        await Port("rest", tls, rtt, exchange.counters, speak).accept(raw)
+        with exchange.connected():
+            await Port("rest", tls, rtt, exchange.counters, speak).accept(raw)
 
     async def on_websocket(raw: trio.abc.Stream) -> None:
         await Port("ws", tls, rtt, exchange.counters, sockets.serve).accept(raw)

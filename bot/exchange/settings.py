@@ -36,6 +36,24 @@ class ExchangeSettings:
     kept_orders: int = setting(
         100_000, "closed orders it remembers, with their fills and client ids", at_least=1000, unit="orders"
     )
+    release: str = setting(
+        "never",
+        "when it takes cancels only, then passive orders only, and drops all connections",
+        choices=("never", "weekdays"),
+    )
+    release_minute: int = setting(
+        270,
+        "when that begins, Monday to Friday, after midnight UTC",
+        at_least=0,
+        at_most=1439,
+        unit="minutes",
+    )
+    release_cancel_only: float = setting(
+        120.0, "how long it takes cancels only", at_least=0, at_most=86_400, unit="seconds"
+    )
+    release_post_only: float = setting(
+        120.0, "how long it takes passive orders only after that", at_least=0, at_most=86_400, unit="seconds"
+    )
     client_ids: str = setting(
         "once",
         "a client id may be used once, or again when its order is closed",
@@ -97,6 +115,16 @@ class ExchangeSettings:
         "specified",
         "order types over WebSocket: the four that its specification names, or all that REST takes",
         choices=("specified", "all"),
+    )
+    batch_form: str = setting(
+        "both",
+        "how order.create_batch takes orders: in an object as specified, as the SDK's bare array, or either",
+        choices=("both", "object", "array"),
+    )
+    socket_refusals: str = setting(
+        "data",
+        "an order refused over WebSocket: 100 with its code in data or as the message, or -32602 with it in data",
+        choices=("data", "message", "invalid-params"),
     )
     disconnect_scope: str = setting(
         "socket",

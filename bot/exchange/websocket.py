@@ -1,8 +1,5 @@
 """WebSocket transport: upgrade, pings, closing. The room's only importer of trio-websocket."""
 
-import base64
-import binascii
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -13,6 +10,10 @@ from wsproto.utilities import LocalProtocolError
 
 from bot.exchange.errors import VenueError
 from bot.exchange.exchange import Exchange
+from bot.exchange.faults.ask import call_name
+from bot.exchange.faults.faults import kind_of
+from bot.exchange.faults.requests import RequestFault
+from bot.exchange.faults.witness import Seen
 from bot.exchange.limits import (
     HTTP_CLOSE,
     WS_ANSWER_WITHIN,
@@ -25,9 +26,12 @@ from bot.exchange.limits import (
 )
 from bot.exchange.peer import LOOPBACK
 from bot.exchange.stream.encode import encode
-from bot.exchange.stream.frames import Reply
+from bot.exchange.stream.frames import Mishap, Reply
+from bot.exchange.stream.handling import CallHandling, note_handled, read_call_ask
 from bot.exchange.stream.session import Handled, Session
-from bot.exchange.transport.http import HttpConnection, refusal, split_target
+from bot.exchange.transport.http import HttpConnection, refusal
+from bot.exchange.transport.rewound import CLOSE_FRAME, Rewound
+from bot.exchange.transport.upgrade import read_upgrade
 
 ABNORMAL = 1006
 TOO_BIG = 1009
@@ -36,50 +40,6 @@ UNREADABLE = frozenset({1002, 1007})
 
 UNSUPPORTED_DATA = 1003
 NO_SUBSCRIPTION = 4031
-
-_KEY_BYTES = 16
-_CLOSE_FRAME = b"\x88\x02"
-_CANNOT_SEND = (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError)
-
-
-class _Rewound(trio.abc.Stream):
-    """A stream that first gives back what was read already: the upgrade, and once that is accepted the rest.
-
-    The library loses what it reads between the upgrade and its acceptance. And it closes the stream of a client that
-    it cannot read without the close frame that says so (RFC 6455, 7.1.7): ``last_words`` is what is sent then.
-    """
-
-    def __init__(self, stream: trio.abc.Stream, upgrade: bytes, rest: bytes) -> None:
-        self._stream = stream
-        self._read = [upgrade, rest]
-        self.accepted = trio.Event()
-        self.closed = trio.Event()
-        self.last_words: Callable[[], bytes] = bytes
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        if len(self._read) < 2:
-            await self.accepted.wait()
-        while self._read:
-            data = self._read.pop(0)
-            if data:
-                await trio.lowlevel.checkpoint()
-                return data
-        return await self._stream.receive_some(max_bytes)
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        if data[:1] == _CLOSE_FRAME[:1]:
-            self.last_words = bytes
-        await self._stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
-
-    async def aclose(self) -> None:
-        if words := self.last_words():
-            with suppress(*_CANNOT_SEND):
-                await self._stream.send_all(words)
-        await self._stream.aclose()
-        self.closed.set()
 
 
 class SocketServer:
@@ -104,16 +64,16 @@ class SocketServer:
                 if head is None:
                     return
                 self._exchange.quotas.take_connect(peer)
-                upgrade = _read_upgrade(head)
+                upgrade = read_upgrade(head)
             except (VenueError, h11.RemoteProtocolError) as error:
                 self._exchange.counters.requests["refused upgrade"] += 1
                 refused = error if isinstance(error, VenueError) else VenueError("BINDING_ERROR", str(error))
                 with trio.move_on_after(HTTP_CLOSE):
                     await http.answer_last(refusal(refused))
         if upgrade is not None:
-            await self._converse(_Rewound(stream, upgrade, http.unread()), peer)
+            await self._converse(Rewound(stream, upgrade, http.unread()), peer)
 
-    async def _converse(self, stream: _Rewound, peer: str) -> None:
+    async def _converse(self, stream: Rewound, peer: str) -> None:
         session = self._exchange.open_session(peer)
         socket: WebSocketConnection | None = None
         try:
@@ -122,7 +82,7 @@ class SocketServer:
                 socket = await request.accept()
                 stream.last_words = partial(_last_words, socket)
                 stream.accepted.set()
-                nursery.start_soon(_write, socket, session)
+                nursery.start_soon(_write, stream, socket, session)
                 nursery.start_soon(_ping, socket, session)
                 if self._grace:
                     nursery.start_soon(_insist_on_subscription, session, self._grace)
@@ -150,17 +110,74 @@ class SocketServer:
             received_ns, started = self._exchange.stamps.now_ns(), self._exchange.request_log.start()
             if isinstance(message, bytes):
                 session.hang_up(UNSUPPORTED_DATA, "clients never send binary")
-            elif session.ending is None:
+            elif session.ending is not None:
+                pass
+            elif self._exchange.is_watched:
+                await self._handle_watched(session, message, started)
+            else:
                 if self._processing:
                     await trio.sleep(self._processing)
                 if await _may_answer(session):
-                    self._note(session, session.handle(message, received_ns), started)
+                    handled = session.handle(message, received_ns)
+                    self._exchange.counters.requests[call_name(handled.method)] += 1
+                    self._exchange.request_log.call(handled.method, handled.code, _account(session), started)
 
-    def _note(self, session: Session, handled: Handled, started: int) -> None:
-        """Count a message, and log it if that is wished."""
-        self._exchange.counters.requests[f"WS {handled.method}"] += 1
-        account = None if session.speaker is None else session.speaker.account.address
-        self._exchange.request_log.call(handled.method, handled.code, account, started)
+    async def _handle_watched(self, session: Session, text: str, started: int) -> None:
+        """The same, where something may be wrong with it on purpose, or somebody keeps a record of it."""
+        exchange = self._exchange
+        ask = read_call_ask(text, session.methods, exchange.ledger)
+        fault = exchange.faults.strike_request(ask)
+        seen = Seen(ask, exchange.stamps.now_ms(), None if fault is None else kind_of(fault))
+        exchange.witness.note(seen)
+        code: int | None = None
+
+        def execute(received_ns: int) -> Handled:
+            nonlocal code
+            handled = session.execute(text, received_ns)
+            exchange.counters.requests[ask.name] += 1
+            seen.account, code = _account(session), handled.code
+            note_handled(seen, handled, received_ns)
+            return handled
+
+        def serve(received_ns: int) -> Handled | None:
+            is_alive = session in exchange.feeds.sessions
+            return execute(received_ns) if is_alive or ask.is_about("order-writes") else None
+
+        async def play(fault: RequestFault, task_status: trio.TaskStatus[None]) -> None:
+            handling = CallHandling(
+                text=text,
+                serve=serve,
+                processing=self._processing,
+                stamps=exchange.stamps,
+                agenda=exchange.faults.agenda,
+                task_status=task_status,
+            )
+            said = await fault.play(handling)
+            session.deliver(said)
+            end(said.told)
+            if handling.then is not None:
+                handling.then()
+            handling.step_aside()
+
+        def end(told: int | None) -> None:
+            if told is not None and session.ending is None:
+                seen.answered, seen.answered_ms = told, exchange.stamps.now_ms()
+            exchange.request_log.call(ask.method, code, _account(session), started, seen.fault)
+
+        if fault is not None:
+            await exchange.faults.begin(partial(play, fault))
+            return
+        received_ns = exchange.stamps.now_ns()
+        if self._processing:
+            await trio.sleep(self._processing)
+        if await _may_answer(session):
+            handled = execute(received_ns)
+            session.answer(handled)
+            end(seen.status)
+
+
+def _account(session: Session) -> int | None:
+    return None if session.speaker is None else session.speaker.account.address
 
 
 async def _may_answer(session: Session) -> bool:
@@ -172,13 +189,21 @@ async def _may_answer(session: Session) -> bool:
     return False
 
 
-async def _write(socket: WebSocketConnection, session: Session) -> None:
+async def _write(stream: Rewound, socket: WebSocketConnection, session: Session) -> None:
     async for item in session.outbox:
         # Once the socket is closed what is left goes nowhere, and still leaves, so that reading comes to its end.
         with suppress(ConnectionClosed):
-            await socket.send_message(encode(item))
+            if isinstance(item, Mishap):
+                stream.part = item.part
+                for frame in item.frames:
+                    await socket.send_message(frame)
+            else:
+                await socket.send_message(encode(item))
         if isinstance(item, Reply):
             session.answers.release()
+        elif isinstance(item, Mishap) and item.then is not None:
+            session.hang_up(item.then.code, item.then.reason)
+            return
 
 
 async def _ping(socket: WebSocketConnection, session: Session) -> None:
@@ -231,43 +256,4 @@ def _how_it_ended(session: Session, socket: WebSocketConnection | None) -> tuple
 def _last_words(socket: WebSocketConnection) -> bytes:
     """The close frame for a client that could not be read; nothing for others."""
     code = 0 if socket.closed is None else socket.closed.code
-    return _CLOSE_FRAME + code.to_bytes(2) if code in UNREADABLE else b""
-
-
-def _read_upgrade(head: h11.Request) -> bytes:
-    """Check an upgrade request, and write the plain one that the WebSocket library is given instead.
-
-    Extensions and subprotocols are offers, and none is taken up. The library sees nothing a client wrote but the
-    key: it would die of a host that is no host name.
-
-    Raises:
-        VenueError: another path, not an upgrade, or an encoding that is not served.
-    """
-    segments, query = split_target(head.target.decode("latin-1"))
-    headers: dict[bytes, bytes] = {}
-    for name, value in head.headers:
-        headers[name] = headers[name] + b"," + value if name in headers else value
-    if segments not in {("v1",), ("v1", "")}:
-        raise VenueError("NOT_FOUND", "no such path")
-    tokens = {token.strip() for token in headers.get(b"connection", b"").lower().split(b",")}
-    if (
-        head.method != b"GET"
-        or b"upgrade" not in tokens
-        or headers.get(b"upgrade", b"").lower() != b"websocket"
-    ):
-        raise VenueError("BINDING_ERROR", "this port serves WebSockets only", status=426)
-    if headers.get(b"sec-websocket-version") != b"13":
-        raise VenueError("BINDING_ERROR", "Sec-WebSocket-Version is not 13", status=426)
-    if "sbeSchemaId" in query or "sbeSchemaVersion" in query:
-        raise VenueError("INVALID_REQUEST_PARAMETER", "unsupported sbeSchemaId or sbeSchemaVersion")
-    key = headers.get(b"sec-websocket-key", b"")
-    try:
-        nonce = base64.b64decode(key, validate=True)
-    except binascii.Error as error:
-        raise VenueError("BINDING_ERROR", "Sec-WebSocket-Key is not base64") from error
-    if len(nonce) != _KEY_BYTES:
-        raise VenueError("BINDING_ERROR", "Sec-WebSocket-Key is not 16 bytes")
-    return (
-        b"GET /v1 HTTP/1.1\r\nHost: exchange\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + b"\r\n\r\n"
-    )
+    return CLOSE_FRAME + code.to_bytes(2) if code in UNREADABLE else b""

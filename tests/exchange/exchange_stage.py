@@ -225,7 +225,11 @@ class Stage:
         async def speak(stream: trio.abc.Stream, peer: str) -> None:
             await HttpConnection(stream, self.exchange.clock, peer).serve(self.rest.handle)
 
-        await Port("rest", None, 0.0, self.exchange.counters, speak).accept(far)
+        try:
+            with self.exchange.connected():
+                await Port("rest", None, 0.0, self.exchange.counters, speak).accept(far)
+        finally:
+            await trio.aclose_forcefully(far)
 
     async def _serve_websocket(self, far: trio.abc.Stream) -> None:
         await Port("ws", None, 0.0, self.exchange.counters, self.sockets.serve).accept(far)

@@ -19,8 +19,9 @@ from trio.testing import MockClock
 import bot.exchange
 from bot.exchange.control import Control
 from bot.exchange.faults.ask import ANY, CALLS, GROUPS
+from bot.exchange.faults.disconnects import Disconnect
 from bot.exchange.faults.faults import Fault
-from bot.exchange.faults.garbling import GARBLES
+from bot.exchange.faults.garbling import FRAMES_ONLY, GARBLES
 from bot.exchange.faults.requests import FalseAnswer, Late, Refuse, RequestFault, Silence, Swallow
 from bot.exchange.faults.rule import Rule
 from bot.exchange.faults.updates import UpdateFault, UpdateRule
@@ -70,6 +71,12 @@ async def test_faults_come_and_go_by_the_control_port(
         {"fault": "garble", "on": "create", "how": "gently"},
         {"fault": "lose-update", "channel": "bbo"},
         {"fault": "lose-update", "on": "create"},
+        {"fault": "swallow", "on": "create", "over": "tcp"},
+        {"fault": "garble", "on": "create", "how": "no-result"},
+        {"fault": "cut-update", "code": 1012, "torn": True},
+        {"fault": "garble-update", "how": "another-id"},
+        {"fault": "disconnect", "how": "late", "seconds": -1},
+        {"fault": "disconnect"},
         [],
         b"{",
     ],
@@ -80,6 +87,23 @@ async def test_mistakes_are_refused(
     """What is no rule is refused in the venue's form, and changes nothing."""
     assert refused(await control.request("POST", "/fault", body)) == (400, "VALIDATION_ERROR")
     assert not room.exchange.faults.are_armed
+
+
+async def test_every_kind_comes_by_the_control_port(
+    autojump_clock: MockClock, room: Stage, control: HttpClient
+) -> None:
+    """A rule of each class, with what it cannot do without."""
+    needed: dict[str, Any] = {"on": "history", "how": "late", "seconds": 1, "status": 500}
+    for kind in get_args(Fault):
+        required = {
+            field.name: needed[field.name] for field in msgspec.structs.fields(kind) if field.required
+        }
+        if "garble" in kind.__struct_config__.tag:
+            required["how"] = "half"
+        body = {"fault": kind.__struct_config__.tag, **required}
+        assert (await control.request("POST", "/fault", body)).status == 200, body
+    rows = (await control.request("GET", "/faults")).json()["results"]
+    assert len({row["fault"] for row in rows}) == len(rows) == len(get_args(Fault))
 
 
 async def test_the_log_names_the_fault(
@@ -180,22 +204,29 @@ def test_the_readme_has_every_fault() -> None:
     """Each kind with all of its members and their defaults, each word that `on` may be, each way to garble."""
     readme = Path(bot.exchange.__file__).with_name("README.md").read_text()
     [text] = re.findall(r"^## Faults\n(.*?)(?=^## )", readme, re.MULTILINE | re.DOTALL)
-    requests, updates = (
-        dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", table, re.MULTILINE))
-        for table in text.split("`on` is one kind")
+    requests, updates, garbles, disconnects = (
+        dict(re.findall(r"^\| (`[a-z-]+`(?:, `[a-z-]+`)*) \| (.*) \|$", table, re.MULTILINE))
+        for table in re.split(r"(?=^\| kind \|)|(?=^\| `how` \|)", text, flags=re.MULTILINE)[1:]
     )
-    assert list(requests) == [kind.__struct_config__.tag for kind in get_args(RequestFault)]
-    assert list(updates) == [kind.__struct_config__.tag for kind in get_args(UpdateFault)]
-    general = {*Rule.__struct_fields__, *UpdateRule.__struct_fields__, "on"}
+    for rows, kinds in (
+        (requests, get_args(RequestFault)),
+        (updates, get_args(UpdateFault)),
+        (disconnects, (Disconnect,)),
+    ):
+        assert list(rows) == [f"`{kind.__struct_config__.tag}`" for kind in kinds]
+    assert set(re.findall("[a-z-]+", " ".join(garbles))) - {"how"} == {*GARBLES, *FRAMES_ONLY}
+    general = {*Rule.__struct_fields__, *UpdateRule.__struct_fields__, "on", "over"}
     assert all(f"`{member}`" in text for member in general)
     for kind in get_args(Fault):
-        row = (requests | updates)[kind.__struct_config__.tag]
+        row = (requests | updates | disconnects)[f"`{kind.__struct_config__.tag}`"]
         if kind is Refuse:
             continue  # as the row before it
         for field in msgspec.structs.fields(kind):
             if field.name not in general:
                 assert f"`{field.name}`" in row, (kind, field.name)
-                if isinstance(field.default, int | float):
+                if isinstance(field.default, bool):
+                    assert f"`{field.name}` ({str(field.default).lower()})" in row, (kind, field.name)
+                elif isinstance(field.default, int | float):
                     assert f"`{field.name}` ({field.default:g})" in row, (kind, field.name)
-    for word in (*CALLS, *GROUPS, ANY, *GARBLES):
+    for word in (*CALLS, *GROUPS, ANY):
         assert f"`{word}`" in text, word

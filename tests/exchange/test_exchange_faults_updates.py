@@ -1,16 +1,27 @@
-"""Faults of updates on private channels: lost, late, doubled, out of order."""
+"""Faults of updates on private channels: lost, late, doubled, out of order, something else, or the end."""
 
 # ruff: noqa: ARG001 - pytest-trio takes its clock from the arguments of a test
 
+import json
 from collections.abc import AsyncIterator
+from typing import Any, get_args
 
 import pytest
 import trio
+from calls_stage import accepted, arm, call_all, creates, recorded_socket
 from exchange_stage import SocketClient, Stage, Trader
 from stream_stage import listening, logged_in, still, trade, updates
 from trio.testing import MockClock
 
-from bot.exchange.faults.updates import DelayUpdate, LoseUpdate, RepeatUpdate, SwapUpdate
+from bot.exchange.faults.garbling import ANOTHER, GATEWAY_PAGE, UpdateHow
+from bot.exchange.faults.updates import (
+    CutUpdate,
+    DelayUpdate,
+    GarbleUpdate,
+    LoseUpdate,
+    RepeatUpdate,
+    SwapUpdate,
+)
 
 
 @pytest.fixture
@@ -94,3 +105,110 @@ async def test_each_channel_by_itself(autojump_clock: MockClock, room: Stage, tr
         ("positions", "ETH-USD-PERP"),
     ]
     assert set(room.exchange.positions(trader.address).values()) == {-200_000, -10_000_000}
+
+
+@pytest.mark.parametrize(("code", "torn"), [(None, False), (None, True), (1012, False), (1013, False)])
+async def test_the_socket_ends_instead(
+    autojump_clock: MockClock, room: Stage, trader: Trader, code: int | None, *, torn: bool
+) -> None:
+    """Between acceptance and update: the reply is heard, the update is not, and who does not listen goes on."""
+    socket, other = await listening(room, trader, "orders.ALL"), await listening(room, trader, "account")
+    arm(room, CutUpdate(client_id="b", status="OPEN", code=code, torn=torn))
+    told = await call_all(socket, creates("a", "b"), wait=10)
+    assert [(at, number) for at, number, _ in told.replies()] == [(0.0, 1), (0.0, 2)]
+    heard = [frame["params"]["data"]["client_id"] for _, frame in told.frames if "method" in frame]
+    assert heard == ["a"]
+    assert (told.ended_at, told.code) == (0.0, code or 1006)
+    assert accepted(room) == ["a", "b"]
+    assert room.exchange.faults.struck == {"cut-update": 1}
+    assert (await call_all(other, creates("c"), wait=1)).replies() == [(0.0, 1, "ok")]
+
+
+async def test_half_of_an_update_leaves(autojump_clock: MockClock, room: Stage, trader: Trader) -> None:
+    """The torn frame is the update's own, it announces more than comes, and nothing follows it."""
+    socket, stream = await recorded_socket(room)
+    await socket.call("auth", {"bearer": trader.token})
+    await socket.call("subscribe", {"channel": "orders.ALL"})
+    before = len(stream.came)
+    arm(room, CutUpdate(torn=True), LoseUpdate(times=None))
+    await trader.place(room.http(), client_id="a")
+    await trader.place(room.http(), client_id="b")
+    await trio.sleep(1)
+    torn = bytes(stream.came[before:])
+    assert torn[:2] == b"\x81\x7e"
+    announced = int.from_bytes(torn[2:4])
+    assert len(torn) == pytest.approx((announced + 4) / 2, abs=1)
+    assert b'"channel":"orders.ALL"' in torn
+    assert torn.count(b"\x81") == 1
+
+
+@pytest.mark.parametrize("how", get_args(UpdateHow))
+async def test_something_else_is_heard(
+    autojump_clock: MockClock, room: Stage, trader: Trader, how: UpdateHow
+) -> None:
+    """Each listener hears it under its own name of the channel; the next update is as ever, and so are the books."""
+    socket = SocketClient((await room.websocket(message_queue_size=100, max_message_size=2**30)).socket)
+    channels = [("subscribe", {"channel": name}) for name in ("orders.ALL", "orders.BTC-USD-PERP")]
+    await call_all(socket, [("auth", {"bearer": trader.token}), *channels], wait=0.1)
+    arm(room, GarbleUpdate(client_id="a", how=how))
+    await trader.place(room.http(), client_id="a")
+    await trader.place(room.http(), client_id="b")
+    frames = [frame for _, frame in (await call_all(socket, [], wait=1)).frames]
+    [first, _] = room.exchange.orders.values()
+    assert len(frames) == 4
+    true = [frame["params"] for frame in frames[2:]]
+    assert [(said["channel"], said["data"]["client_id"], said["data"]["status"]) for said in true] == [
+        ("orders.BTC-USD-PERP", "b", "OPEN"),
+        ("orders.ALL", "b", "OPEN"),
+    ]
+    for frame, beside in zip(frames[:2], true, strict=True):
+        is_frame = isinstance(frame, dict) and frame["params"]["channel"] == beside["channel"]
+        data: Any = frame["params"]["data"] if is_frame else None
+        match how:
+            case "text":
+                assert frame == GATEWAY_PAGE.decode()
+            case "binary":
+                assert json.loads(frame)["params"]["data"]["id"] == first.id
+            case "nulls":
+                assert data == dict.fromkeys(beside["data"])
+            case "number":
+                assert data["id"] == 10**400
+            case "another-order":
+                assert (data["id"], data["client_id"], data["status"]) == (ANOTHER, "another", "OPEN")
+            case "new-words":
+                assert (data["id"], data["status"], data["side"], data["type"]) == (
+                    first.id,
+                    "HALTED",
+                    "BOTH",
+                    "PEGGED",
+                )
+            case "new-members":
+                assert (data["id"], data["status"]) == (first.id, "OPEN")
+                assert set(data) == {*beside["data"], "new_member", "another_member"}
+            case "oversized":
+                assert len(data.pop("padding")) > 8_000_000
+                assert set(data) == set(beside["data"])
+            case _:
+                assert not is_frame
+    assert [order.status for order in room.exchange.resting(trader.address)] == ["OPEN", "OPEN"]
+
+
+async def test_updates_of_other_channels_are_struck_too(
+    autojump_clock: MockClock, room: Stage, trader: Trader
+) -> None:
+    """A fill is garbled for who listens to fills, and a position cuts who listens to positions, by their market."""
+    taker = await logged_in(room, 0xFEDCBA)
+    fills, positions = (
+        await listening(room, trader, "fills.ALL"),
+        await listening(room, trader, "positions", "account"),
+    )
+    arm(
+        room,
+        GarbleUpdate(channel="fills", market="ETH-USD-PERP", how="nulls"),
+        CutUpdate(channel="positions", market="ETH-USD-PERP", code=1001),
+    )
+    await trade(room, trader, taker)
+    await trade(room, trader, taker, market="ETH-USD-PERP", price="2800", size="0.1")
+    told = await updates(fills)
+    assert [data["market"] for _, data in told] == ["BTC-USD-PERP", None]
+    assert (await call_all(positions, [], wait=1)).code == 1001

@@ -293,8 +293,9 @@ async def test_a_frame_is_encoded_once_for_all_who_get_it(autojump_clock: MockCl
     exchange.bus.emit(FundingTicked(BTC))
     await trio.testing.wait_all_tasks_blocked()
     first, second, third = (session.outbox.receive_nowait() for session in sessions)
-    assert encode(first) is encode(second)
     assert isinstance(first, ChannelData)
+    assert isinstance(second, ChannelData)
+    assert encode(first) is encode(second)
     assert isinstance(third, ChannelData)
     assert encode(third) != encode(first)
     assert third.payload.json is first.payload.json

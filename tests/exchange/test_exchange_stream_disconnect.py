@@ -12,6 +12,8 @@ from exchange_stage import SocketClient, Stage, Trader
 from stream_stage import create, heard, listening, logged_in, order, still
 from trio.testing import MockClock
 
+from bot.exchange.faults.disconnects import Disconnect
+
 
 @pytest.fixture
 async def room(autojump_clock: MockClock) -> AsyncIterator[Stage]:
@@ -144,3 +146,68 @@ async def test_closed_orders_are_not_remembered(
     assert room.exchange.orders[kept["id"]].is_live
     assert not watched._placed_by
     assert not watched._watches
+
+
+@pytest.mark.parametrize(
+    ("fault", "at_once", "later"),
+    [
+        (Disconnect(how="late", seconds=20), "", "abcde"),
+        (Disconnect(how="late"), "", "abcde"),
+        (Disconnect(how="narrow"), "de", "de"),
+        (Disconnect(how="narrow", half="oldest"), "ab", "ab"),
+        (Disconnect(how="absent"), "", ""),
+        (Disconnect(how="absent", client_id="c"), "", ""),
+        (Disconnect(how="absent", client_id="rest"), "abcde", "abcde"),
+        (Disconnect(how="absent", market="ETH-USD-PERP"), "abcde", "abcde"),
+        (Disconnect(how="absent", skip=1), "abcde", "abcde"),
+    ],
+)
+async def test_it_goes_wrong_on_purpose(
+    autojump_clock: MockClock, room: Stage, trader: Trader, fault: Disconnect, at_once: str, later: str
+) -> None:
+    """Late, narrow or absent, where the socket leaves an order that the rule is about; else it is as ever."""
+    room.exchange.faults.add(fault)
+    assert (await trader.place(room.http(), client_id="rest")).status == 201
+    await place_and_leave(room, trader, "abcde")
+    struck = at_once != "abcde"
+    assert (gone(room), room.exchange.faults.struck["disconnect"]) == (at_once, struck)
+    await trio.sleep(fault.seconds - 0.1)
+    assert gone(room) == at_once
+    await trio.sleep(0.2)
+    assert gone(room) == later
+
+
+async def test_it_goes_wrong_once(autojump_clock: MockClock, room: Stage, trader: Trader) -> None:
+    """A rule that is spent leaves the next socket alone."""
+    room.exchange.faults.add(Disconnect(how="absent"))
+    await place_and_leave(room, trader, "ab")
+    await place_and_leave(room, trader, "cd")
+    assert gone(room) == "cd"
+
+
+async def place_and_leave(room: Stage, trader: Trader, client_ids: str) -> None:
+    """Place orders of these one-letter client ids on an armed socket, and lose it."""
+    socket = await listening(room, trader, "transfers")
+    await socket.call("order.cancel_on_disconnect", {"enabled": True})
+    for client_id in client_ids:
+        await create(socket, client_id=client_id)
+    await close(socket, in_form=False)
+
+
+def gone(room: Stage) -> str:
+    """The client ids of all orders that are closed."""
+    return "".join(each.client_id for each in room.exchange.orders.values() if not each.is_live)
+
+
+async def test_nothing_goes_wrong_where_nothing_is_left(
+    autojump_clock: MockClock, room: Stage, trader: Trader
+) -> None:
+    """A socket that is not armed, that left no order, or closed it in time is not struck."""
+    room.exchange.faults.add(Disconnect(how="absent", times=None))
+    for enabled in (False, True):
+        socket = await listening(room, trader, "transfers")
+        await socket.call("order.cancel_on_disconnect", {"enabled": enabled})
+        if not enabled:
+            await create(socket)
+        await close(socket, in_form=True)
+    assert not room.exchange.faults.struck

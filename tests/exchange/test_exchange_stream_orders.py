@@ -335,3 +335,46 @@ async def test_orders_of_others_are_unknown(
     await other.call("order.cancel_all", {})
     await trio.testing.wait_all_tasks_blocked()
     assert room.exchange.orders[made["id"]].is_live
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"), [("both", ["ok", "ok"]), ("object", ["ok", -32602]), ("array", [-32602, "ok"])]
+)
+async def test_the_form_of_a_batch_is_a_choice(
+    autojump_clock: MockClock, form: str, expected: list[object]
+) -> None:
+    """An object, a bare array, or either is taken; of the other nothing is accepted."""
+    async with still(batch_form=form) as room:
+        socket = await listening(room, await logged_in(room), "transfers")
+        codes = []
+        for params in ({"orders": [order(client_id="object")]}, [order(client_id="array")]):
+            reply = await socket.call("order.create_batch", params)
+            codes.append("ok" if "result" in reply else reply["error"]["code"])
+        assert codes == expected
+        assert len(room.exchange.orders) == codes.count("ok")
+
+
+@pytest.mark.parametrize(
+    ("told", "code", "where"),
+    [("data", 100, "data"), ("message", 100, "message"), ("invalid-params", -32602, "data")],
+)
+async def test_how_refusals_are_told_is_a_choice(
+    autojump_clock: MockClock, told: str, code: int, where: str
+) -> None:
+    """What REST refuses with a code has that code somewhere; what only calls can get wrong is as ever."""
+    async with still(socket_refusals=told) as room:
+        socket = await listening(room, await logged_in(room), "transfers")
+        room.exchange.witness.watch()
+        await create(socket, client_id="a")
+        refusals = [
+            await socket.call("order.create", order(client_id="a")),
+            await socket.call("order.cancel", {"id": "1"}),
+            await socket.call("order.cancel_batch", {"order_ids": []}),
+        ]
+        codes = ["DUPLICATED_CLIENT_ID", "ORDER_ID_NOT_FOUND", "BATCH_SIZE_OUT_OF_RANGE"]
+        assert [(reply["error"]["code"], reply["error"][where]) for reply in refusals] == [
+            (code, each) for each in codes
+        ]
+        seen = list(room.exchange.witness.requests)[1:]
+        assert [(each.status, each.code) for each in seen] == list(zip([400, 404, 400], codes, strict=True))
+        assert (await socket.call("order.cancel", {}))["error"]["code"] == -32602

@@ -132,7 +132,8 @@ async def test_a_fault_of_a_method_is_an_internal_error(autojump_clock: MockCloc
         session = Session("n1", LOOPBACK, {"stumble": stumble}, room.exchange.stamps)
         handled = session.handle('{"jsonrpc":"2.0","id":7,"method":"stumble"}', 0)
         assert (handled.method, handled.code) == ("stumble", -32603)
-        answer = json.loads(encode(session.outbox.receive_nowait()))
+        assert session.outbox.receive_nowait() is handled.reply
+        answer = json.loads(encode(handled.reply))
         assert (answer["id"], answer["error"]) == (7, {"code": -32603, "message": "internal error"})
         assert session.ending is None
     logger.remove(sink)

@@ -19,7 +19,7 @@ State = tuple[int, Order]
 
 
 class Chronicle:
-    """Nothing is noted until `begin`. What the ledger forgets is forgotten here, too."""
+    """Nothing is noted until `begin`. What the ledger forgets in time is forgotten here, too."""
 
     def __init__(self, ledger: OrderLedger, stamps: Stamps, listen: Callable[[Emit], None]) -> None:
         self._ledger = ledger
@@ -27,6 +27,8 @@ class Chronicle:
         self._listen = listen
         self._states: dict[str, list[State]] | None = None
         self._sweep_at = _SMALLEST_SWEEP
+        self.forgotten: dict[str, Order] = {}
+        """Orders that a restart took out of the books as if they had never been, as they were then; by id."""
 
     def begin(self) -> None:
         """Note all that happens from now on. The orders that there are were never otherwise, as far as is known."""
@@ -57,6 +59,6 @@ class Chronicle:
             order = event.order
             self._states.setdefault(order.id, []).append((self._stamps.now_ms(), attrs.evolve(order)))
             if len(self._states) >= self._sweep_at:
-                known = self._ledger.by_id
+                known = self._ledger.by_id.keys() | self.forgotten.keys()
                 self._states = {key: states for key, states in self._states.items() if key in known}
                 self._sweep_at = max(_SMALLEST_SWEEP, 2 * len(self._states))

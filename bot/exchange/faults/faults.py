@@ -1,21 +1,25 @@
 """The rules that are in force, and what they did."""
 
 from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from random import Random
 from typing import Any
 
 import attrs
 import msgspec
+import trio
 
 from bot.exchange.agenda import Agenda
 from bot.exchange.errors import UNREADABLE
 from bot.exchange.faults.ask import Ask
 from bot.exchange.faults.chronicle import Chronicle
+from bot.exchange.faults.disconnects import Disconnect
 from bot.exchange.faults.requests import RequestFault, Stale
-from bot.exchange.faults.updates import Deliver, Post, Update, UpdateFault
+from bot.exchange.faults.updates import Parcel, Post, Update, UpdateFault
+from bot.exchange.matching.orders import Order
 
-Fault = RequestFault | UpdateFault
+Fault = RequestFault | UpdateFault | Disconnect
 
 _FAULT: msgspec.json.Decoder[Fault] = msgspec.json.Decoder(Fault)
 
@@ -71,7 +75,7 @@ class Faults:
     def __init__(self, seed: int, chronicle: Chronicle) -> None:
         self.agenda = Agenda()
         self.struck: Counter[str] = Counter()
-        """How often each kind of fault struck, that of rules that are gone included."""
+        """How often each kind of fault struck, that of rules that are gone included, and each lever that counts."""
 
         self._rng = Random(f"faults {seed}")  # noqa: S311 - the exchange is a simulation; one seed is one exchange
         self._chronicle = chronicle
@@ -79,10 +83,12 @@ class Faults:
         self._numbers = count(1)
         self._rules: dict[int, _Armed] = {}
         self._live: list[_Armed] = []
+        self._nursery: trio.Nursery | None = None
 
     async def run(self) -> None:
         """Do what faults put off, for as long as the exchange lives."""
-        await self.agenda.work()
+        async with trio.open_nursery() as self._nursery:
+            await self.agenda.work()
 
     # -- levers --------------------------------------------------------------------------------------------
 
@@ -114,6 +120,11 @@ class Faults:
         self._rules.clear()
         self._arrange()
 
+    def count(self, lever: str, times: int = 1) -> None:
+        """Count what no rule did, but a lever of the exchange."""
+        if times:
+            self.struck[lever] += times
+
     def view(self) -> dict[str, Any]:
         """The rules as JSON has them, with how often each ``fitted`` and ``struck``, and all strikes by kind."""
         rules = [
@@ -134,6 +145,11 @@ class Faults:
         """Whether updates have to go by `post`."""
         return bool(self._live) or self._post.is_waiting
 
+    async def begin(self, play: Callable[..., Awaitable[None]]) -> None:
+        """Play something until its ``task_status`` has started; then it goes on, whatever its socket comes to."""
+        assert self._nursery is not None, "the exchange runs"
+        await self._nursery.start(play)
+
     def strike_request(self, ask: Ask) -> RequestFault | None:
         """What happens to a request, if anything."""
         for armed in self._live:
@@ -142,14 +158,22 @@ class Faults:
                 return rule
         return None
 
-    def post(self, update: Update, deliver: Deliver) -> None:
+    def strike_disconnect(self, orders: Sequence[Order]) -> Disconnect | None:
+        """What happens to the cancellation of the orders that an armed socket left, if anything."""
+        for armed in self._live:
+            rule = armed.rule
+            if isinstance(rule, Disconnect) and rule.fits(orders) and self._strikes(armed):
+                return rule
+        return None
+
+    def post(self, update: Update, parcel: Parcel) -> None:
         """Deliver an update, or do with it what a rule wants."""
         for armed in self._live:
             rule = armed.rule
             if isinstance(rule, UpdateFault) and rule.fits(update) and self._strikes(armed):
-                rule.play(update, deliver, self._post)
+                rule.play(update, parcel, self._post)
                 return
-        deliver()
+        parcel.deliver()
         self._post.passed(update.channel)
 
     def _strikes(self, armed: _Armed) -> bool:

@@ -1,16 +1,13 @@
-"""What can happen to a request over REST, a class for each: when, by the members of `Rule` and ``on``, and what."""
+"""What can happen to a request, a class for each: when, by the members of `Rule` and `RequestRule`, and what."""
 
 from typing import Annotated
 
 import msgspec
-import trio
 
-from bot.exchange.errors import VenueError
-from bot.exchange.faults.ask import ANY, CALLS, GROUPS, Ask
-from bot.exchange.faults.garbling import GARBLES, GATEWAY_PAGE, How
-from bot.exchange.faults.handling import Handling
+from bot.exchange.faults.ask import ANY, CALLS, GROUPS, Ask, Way
+from bot.exchange.faults.garbling import FRAMES_ONLY, How
+from bot.exchange.faults.handling import A, Handling, Words
 from bot.exchange.faults.rule import Rule, Seconds
-from bot.exchange.transport.http import HTML, Answer, Mishap, Then, refusal
 
 LOOKS_BACK = frozenset({"order", "open-orders", "history", "fills", "order-reads"})
 """Reads that can be told to say what was true before."""
@@ -20,9 +17,10 @@ _HeaderText = Annotated[str, msgspec.Meta(pattern="^[!-~]([ -~]{0,98}[!-~])?$")]
 
 
 class RequestRule(Rule, frozen=True, kw_only=True):
-    """``on`` is one kind of request (`CALLS`), one of `GROUPS`, or `ANY`."""
+    """``on`` is one kind of request (`CALLS`), one of `GROUPS`, or `ANY`; ``over`` is the way it comes, or either."""
 
     on: str
+    over: Way | None = None
 
     def __post_init__(self) -> None:
         if self.on != ANY and self.on not in CALLS and self.on not in GROUPS:
@@ -31,6 +29,7 @@ class RequestRule(Rule, frozen=True, kw_only=True):
     def fits(self, ask: Ask) -> bool:
         return (
             ask.is_about(self.on)
+            and self.over in {None, ask.over}
             and (self.market is None or self.market in ask.markets)
             and (self.client_id is None or self.client_id in ask.client_ids)
         )
@@ -41,8 +40,8 @@ class Swallow(RequestRule, frozen=True, kw_only=True, tag="swallow"):
 
     cut_after: Seconds | None = None
 
-    async def play(self, _handling: Handling) -> Answer:
-        return await _nothing(self.cut_after)
+    async def play(self, handling: Handling[A]) -> A:
+        return await handling.say_nothing(self.cut_after)
 
 
 class Silence(RequestRule, frozen=True, kw_only=True, tag="silence"):
@@ -51,13 +50,16 @@ class Silence(RequestRule, frozen=True, kw_only=True, tag="silence"):
     late: Seconds = 0.0
     cut_after: Seconds | None = None
 
-    async def play(self, handling: Handling) -> Answer:
+    async def play(self, handling: Handling[A]) -> A:
         handling.send_on(self.late)
-        return await _nothing(self.cut_after)
+        return await handling.say_nothing(self.cut_after)
 
 
 class _Telling(RequestRule, frozen=True, kw_only=True):
-    """Answers ``status`` ``after`` some seconds, in the venue's words if there is a ``code``, else in a gateway's."""
+    """Answers ``status`` ``after`` some seconds, in the venue's words if there is a ``code``, else in a gateway's.
+
+    Over a WebSocket it is the error ``rpc``, or what the venue has there for such a status and code.
+    """
 
     status: Annotated[int, msgspec.Meta(ge=400, le=599)]
     code: str | None = None
@@ -65,15 +67,12 @@ class _Telling(RequestRule, frozen=True, kw_only=True):
     retry_after: Annotated[int, msgspec.Meta(ge=0)] | _HeaderText | None = None
     """The header of that name: seconds, or a date in HTTP's words."""
 
+    rpc: int | None = None
     after: Seconds = 0.0
 
-    async def tell(self) -> Answer:
-        await trio.sleep(self.after)
-        headers = () if self.retry_after is None else (("retry-after", str(self.retry_after)),)
-        if self.code is None:
-            return Answer(self.status, GATEWAY_PAGE, headers, HTML)
-        answer = refusal(VenueError(self.code, self.message, status=self.status))
-        return Answer(answer.status, answer.body, (*answer.headers, *headers))
+    async def tell(self, handling: Handling[A]) -> A:
+        await handling.wait(self.after)
+        return handling.refuse(Words(self.status, self.code, self.message, self.retry_after, self.rpc))
 
 
 class FalseAnswer(_Telling, frozen=True, kw_only=True, tag="answer"):
@@ -84,19 +83,19 @@ class FalseAnswer(_Telling, frozen=True, kw_only=True, tag="answer"):
 
     late: Seconds = 0.0
 
-    async def play(self, handling: Handling) -> Answer:
+    async def play(self, handling: Handling[A]) -> A:
         if self.late:
             handling.send_on(self.late)
         else:
             await handling.pass_on()
-        return await self.tell()
+        return await self.tell(handling)
 
 
 class Refuse(_Telling, frozen=True, kw_only=True, tag="refuse"):
     """It never reaches the exchange, and is answered all the same (see `_Telling`)."""
 
-    async def play(self, _handling: Handling) -> Answer:
-        return await self.tell()
+    async def play(self, handling: Handling[A]) -> A:
+        return await self.tell(handling)
 
 
 class Late(RequestRule, frozen=True, kw_only=True, tag="late"):
@@ -105,10 +104,10 @@ class Late(RequestRule, frozen=True, kw_only=True, tag="late"):
     request: Seconds = 0.0
     answer: Seconds = 0.0
 
-    async def play(self, handling: Handling) -> Answer:
-        await trio.sleep(self.request)
+    async def play(self, handling: Handling[A]) -> A:
+        await handling.wait(self.request)
         answer = await handling.pass_on()
-        await trio.sleep(self.answer)
+        await handling.wait(self.answer)
         return answer
 
 
@@ -117,50 +116,43 @@ class Cut(RequestRule, frozen=True, kw_only=True, tag="cut"):
 
     part: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
 
-    async def play(self, handling: Handling) -> Answer:
-        answer = await handling.pass_on()
-        return Mishap.of(answer, part=self.part, then=Then.CUT)
+    async def play(self, handling: Handling[A]) -> A:
+        return handling.tear(await handling.pass_on(), self.part)
 
 
 class Twice(RequestRule, frozen=True, kw_only=True, tag="twice"):
     """It reaches the exchange once, and its answer leaves twice."""
 
-    async def play(self, handling: Handling) -> Answer:
-        return Mishap.of(await handling.pass_on(), copies=2)
+    async def play(self, handling: Handling[A]) -> A:
+        return handling.repeat(await handling.pass_on())
 
 
 class Garble(RequestRule, frozen=True, kw_only=True, tag="garble"):
-    """It reaches the exchange, and the body of the answer, if it has one, becomes something else (`GARBLES`)."""
+    """It reaches the exchange, and the answer becomes something else, as ``how`` says (`garbling`)."""
 
     how: How
 
-    async def play(self, handling: Handling) -> Answer:
-        answer = await handling.pass_on()
-        if not answer.body:
-            return answer
-        return Answer(answer.status, GARBLES[self.how](answer.body), answer.headers, answer.content_type)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.how in FRAMES_ONLY and self.over != "ws":
+            raise ValueError(f"{self.how} is for what comes over ws only")
+
+    async def play(self, handling: Handling[A]) -> A:
+        return handling.garble(await handling.pass_on(), self.how)
 
 
 class Stale(RequestRule, frozen=True, kw_only=True, tag="stale"):
-    """A read of orders or fills is answered as it would have been ``seconds`` ago."""
+    """A read of orders or fills is answered as it would have been ``seconds`` ago. There are such over REST only."""
 
     seconds: Seconds
 
     def __post_init__(self) -> None:
-        if self.on not in LOOKS_BACK:
-            raise ValueError(f"on is none of {', '.join(sorted(LOOKS_BACK))}")
+        if self.on not in LOOKS_BACK or self.over == "ws":
+            raise ValueError(f"on is none of {', '.join(sorted(LOOKS_BACK))}, or over is not rest")
 
-    async def play(self, handling: Handling) -> Answer:
+    async def play(self, handling: Handling[A]) -> A:
         handling.look_back(self.seconds)
         return await handling.pass_on()
 
 
 RequestFault = Swallow | Silence | FalseAnswer | Refuse | Late | Cut | Twice | Garble | Stale
-
-
-async def _nothing(cut_after: float | None) -> Mishap:
-    """No answer; and the end of the connection, some time, or as soon as the client wants it."""
-    if cut_after is None:
-        return Mishap(0, part=0.0, then=Then.SILENCE)
-    await trio.sleep(cut_after)
-    return Mishap(0, part=0.0, then=Then.CUT)

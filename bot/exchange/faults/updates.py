@@ -1,13 +1,14 @@
 """What can happen to an update on its way to private channels, a class for each."""
 
 from collections.abc import Callable
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 import attrs
 import msgspec
 import trio
 
 from bot.exchange.agenda import Agenda
+from bot.exchange.faults.garbling import UpdateHow
 from bot.exchange.faults.rule import Rule, Seconds
 
 Deliver = Callable[[], None]
@@ -20,6 +21,19 @@ class Update(NamedTuple):
     market: str = ""
     client_id: str = ""
     status: str = ""
+
+
+class Parcel(Protocol):
+    """An update on its way to the sockets that listen to it."""
+
+    def deliver(self) -> None:
+        """Let them hear it."""
+
+    def garble(self, how: UpdateHow) -> None:
+        """Let them hear something else instead."""
+
+    def cut(self, code: int | None, *, torn: bool) -> None:
+        """End them instead, behind what was said before; ``torn``: in the middle of the update's frame."""
 
 
 @attrs.define
@@ -67,7 +81,7 @@ class UpdateRule(Rule, frozen=True, kw_only=True):
 class LoseUpdate(UpdateRule, frozen=True, kw_only=True, tag="lose-update"):
     """Nobody hears of it."""
 
-    def play(self, _update: Update, _deliver: Deliver, _post: Post) -> None:
+    def play(self, _update: Update, _parcel: Parcel, _post: Post) -> None:
         pass
 
 
@@ -76,8 +90,8 @@ class DelayUpdate(UpdateRule, frozen=True, kw_only=True, tag="delay-update"):
 
     seconds: Seconds
 
-    def play(self, _update: Update, deliver: Deliver, post: Post) -> None:
-        post.later(self.seconds, deliver)
+    def play(self, _update: Update, parcel: Parcel, post: Post) -> None:
+        post.later(self.seconds, parcel.deliver)
 
 
 class RepeatUpdate(UpdateRule, frozen=True, kw_only=True, tag="repeat-update"):
@@ -86,17 +100,43 @@ class RepeatUpdate(UpdateRule, frozen=True, kw_only=True, tag="repeat-update"):
     copies: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
     seconds: Seconds = 0.0
 
-    def play(self, _update: Update, deliver: Deliver, post: Post) -> None:
-        deliver()
+    def play(self, _update: Update, parcel: Parcel, post: Post) -> None:
+        parcel.deliver()
         for _ in range(self.copies):
-            post.later(self.seconds, deliver)
+            post.later(self.seconds, parcel.deliver)
 
 
 class SwapUpdate(UpdateRule, frozen=True, kw_only=True, tag="swap-update"):
     """It is heard right after the next one of its channel, whatever order that is about."""
 
-    def play(self, update: Update, deliver: Deliver, post: Post) -> None:
-        post.behind(update.channel, deliver)
+    def play(self, update: Update, parcel: Parcel, post: Post) -> None:
+        post.behind(update.channel, parcel.deliver)
 
 
-UpdateFault = LoseUpdate | DelayUpdate | RepeatUpdate | SwapUpdate
+class CutUpdate(UpdateRule, frozen=True, kw_only=True, tag="cut-update"):
+    """The sockets that should hear it end instead: with a close ``code``, or without a frame.
+
+    ``torn``: half of the update's own frame leaves before.
+    """
+
+    code: Annotated[int, msgspec.Meta(ge=1000, le=4999)] | None = None
+    torn: bool = False
+
+    def __post_init__(self) -> None:
+        if self.torn and self.code is not None:
+            raise ValueError("after half of a frame there is no close code")
+
+    def play(self, _update: Update, parcel: Parcel, _post: Post) -> None:
+        parcel.cut(self.code, torn=self.torn)
+
+
+class GarbleUpdate(UpdateRule, frozen=True, kw_only=True, tag="garble-update"):
+    """Something else is heard, as ``how`` says (`garbling`)."""
+
+    how: UpdateHow
+
+    def play(self, _update: Update, parcel: Parcel, _post: Post) -> None:
+        parcel.garble(self.how)
+
+
+UpdateFault = LoseUpdate | DelayUpdate | RepeatUpdate | SwapUpdate | CutUpdate | GarbleUpdate

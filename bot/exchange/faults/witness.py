@@ -1,6 +1,7 @@
 """What really was: every request that came and what it came to, for whoever judges a client afterwards."""
 
 from collections import deque
+from collections.abc import Iterable
 
 import attrs
 
@@ -12,12 +13,12 @@ from bot.exchange.matching.orders import Order
 
 @attrs.define
 class Seen:
-    """A request that came; times in ms of the exchange's clock.
+    """A request that came, over REST or a WebSocket; times in ms of the exchange's clock.
 
-    ``status``, and ``code`` of a refusal, are what the exchange made of it, as received at ``received_ms``: None as
-    long as it has not reached the exchange. ``answered`` is the status that the client was told at ``answered_ms``:
-    None as long as it was told nothing. ``fault`` is what happened to it, if anything. The account is that of its
-    token, None where that was not looked at or did not hold.
+    ``status``, and ``code`` of a refusal, are what the exchange made of it, in the terms of REST, as received at
+    ``received_ms``: None as long as it has not reached the exchange. ``answered`` is the status that the client was
+    told at ``answered_ms``: None as long as it was told nothing. ``fault`` is what happened to it, if anything. The
+    account is that of its token or socket, None where that was not looked at or did not hold.
     """
 
     ask: Ask
@@ -35,13 +36,16 @@ class Seen:
 class OrderSeen:
     """All about one client id: the requests that named it, and the orders accepted under it, in order of time.
 
-    ``states`` are those of the last of them. More than one accepted order is a client that sent twice.
+    ``states`` are those of the last of them. More than one accepted order is a client that sent twice. ``forgotten``
+    were accepted, too, and are in the books no more, as they were when a restart forgot them; if there are no others
+    the states are those of the last of these.
     """
 
     client_id: str
     requests: tuple[Seen, ...]
     accepted: tuple[Order, ...]
     states: tuple[State, ...]
+    forgotten: tuple[Order, ...] = ()
 
     @property
     def sends(self) -> tuple[Seen, ...]:
@@ -57,7 +61,7 @@ class Witness:
         self._chronicle = chronicle
         self.is_watching = False
         self.requests: deque[Seen] = deque()
-        """Over REST, in the order in which they came."""
+        """Over REST and WebSockets, in the order in which they came."""
 
     def watch(self, kept: int | None = None) -> None:
         """See every request and what becomes of orders from now on; of requests the newest ``kept``, or all."""
@@ -80,16 +84,25 @@ class Witness:
             if account is None or seen.account in {None, account}:
                 for client_id in seen.ask.client_ids:
                     requests.setdefault(client_id, []).append(seen)
-        accepted: dict[str, list[Order]] = {}
-        for order in self._ledger:
-            if account in {None, order.account}:
-                accepted.setdefault(order.client_id, []).append(order)
+        accepted = _by_client_id(self._ledger, account)
+        forgotten = _by_client_id(self._chronicle.forgotten.values(), account)
         return {
             client_id: OrderSeen(
                 client_id,
                 tuple(requests.get(client_id, ())),
-                orders := tuple(accepted.get(client_id, ())),
-                tuple(self._chronicle.states(orders[-1].id)) if orders else (),
+                here := tuple(accepted.get(client_id, ())),
+                tuple(self._chronicle.states((here or gone)[-1].id)) if here or gone else (),
+                gone,
             )
-            for client_id in (requests | accepted)
+            for client_id in (requests | accepted | forgotten)
+            for gone in [tuple(forgotten.get(client_id, ()))]
         }
+
+
+def _by_client_id(orders: Iterable[Order], account: int | None) -> dict[str, list[Order]]:
+    """The orders of an account, or of all, by client id."""
+    found: dict[str, list[Order]] = {}
+    for order in orders:
+        if account in {None, order.account}:
+            found.setdefault(order.client_id, []).append(order)
+    return found

@@ -129,6 +129,14 @@ class Engine:
         """
         self.step(Bust(*self.fills.bust(fill_id)))
 
+    def erase(self, order: Order) -> None:
+        """Lose a resting or waiting order of a client without a word: nobody is told but who sees the book."""
+        if not self.books[order.market].remove(order):
+            self._triggers.remove(order)
+        self._ledger.erase(order)
+        order.move(CLOSED)
+        self._close_step(order.market)
+
     def step(self, command: Command) -> None:
         """Execute a command, then whatever its events asked for, one after the other."""
         self._todo.append(command)
@@ -151,7 +159,7 @@ class Engine:
                 self._place(order)
             case Trigger(order) if order.status == UNTRIGGERED:
                 self._trigger(order)
-            case Modify():
+            case Modify(order) if order.id in self._ledger.by_id:  # else it was erased meanwhile
                 self._modify(command)
             case Cancel(order, reason) if order.is_live:
                 self._close(order, reason)

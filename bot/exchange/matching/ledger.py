@@ -38,15 +38,23 @@ class OrderLedger:
 
     def retire(self, order: Order) -> Order | None:
         """Note that a live order is CLOSED; the order that is forgotten for it, if any."""
-        del self._live[order.account][order.id]
-        del self._live_in[order.account, order.market][order.id]
-        self._reduce_only[order.account, order.market] -= order.is_reduce_only
+        self._leave(order)
         self._closed.append(order)
         if len(self._closed) <= self.kept:
             return None
         oldest = self._closed.popleft()
         self._forget(oldest)
         return oldest
+
+    def erase(self, order: Order) -> None:
+        """Forget a live order, as if it had never been accepted."""
+        self._leave(order)
+        self._forget(order)
+
+    def _leave(self, order: Order) -> None:
+        del self._live[order.account][order.id]
+        del self._live_in[order.account, order.market][order.id]
+        self._reduce_only[order.account, order.market] -= order.is_reduce_only
 
     def _forget(self, order: Order) -> None:
         del self.by_id[order.id]

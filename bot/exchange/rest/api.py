@@ -3,12 +3,12 @@
 import trio
 
 from bot.exchange.exchange import Exchange
-from bot.exchange.faults.ask import read_ask
+from bot.exchange.faults.ask import objects_in, read_ask
 from bot.exchange.faults.faults import kind_of
-from bot.exchange.faults.handling import Handling
 from bot.exchange.faults.witness import Seen
 from bot.exchange.rest.access import Access
 from bot.exchange.rest.account import AccountRoutes
+from bot.exchange.rest.handling import RequestHandling
 from bot.exchange.rest.keys import KeyRoutes
 from bot.exchange.rest.login import LoginRoutes
 from bot.exchange.rest.markets import MarketRoutes
@@ -40,7 +40,7 @@ class Rest:
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request, after the time the exchange takes over each."""
-        if self._exchange.faults.are_armed or self._exchange.witness.is_watching:
+        if self._exchange.is_watched:
             return await self._handle_watched(request)
         received_ms, started = self._exchange.stamps.now_ms(), self._exchange.request_log.start()
         if self._processing:
@@ -52,7 +52,8 @@ class Rest:
     async def _handle_watched(self, request: Request) -> Answer:
         """The same, where something may be wrong with it on purpose, or somebody keeps a record of it."""
         exchange, started = self._exchange, self._exchange.request_log.start()
-        ask = read_ask(*self._router.find(request), request, exchange.ledger)
+        name, params = self._router.find(request)
+        ask = read_ask(name, [params, request.query, *objects_in(request.body)], exchange.ledger)
         fault = exchange.faults.strike_request(ask)
         seen = Seen(ask, exchange.stamps.now_ms(), None if fault is None else kind_of(fault))
         exchange.witness.note(seen)
@@ -63,7 +64,7 @@ class Rest:
             seen.status, seen.code = answer.status, code_of(answer)
             return answer
 
-        handling = Handling(request, serve, self._processing, exchange.stamps, exchange.faults.agenda)
+        handling = RequestHandling(request, serve, self._processing, exchange.stamps, exchange.faults.agenda)
         answer = await (handling.pass_on() if fault is None else fault.play(handling))
         if answer.told is not None:
             seen.answered, seen.answered_ms = answer.told, exchange.stamps.now_ms()

@@ -1,10 +1,11 @@
 """Cancel-on-disconnect: orders that end with the socket they came by (protocol reference 5.3)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 
 from bot.exchange.event import Event
+from bot.exchange.faults.faults import Faults
 from bot.exchange.matching.commands import Cancel
 from bot.exchange.matching.events import OrderChanged
 from bot.exchange.matching.ledger import OrderLedger
@@ -32,13 +33,18 @@ class Disconnects:
     """
 
     def __init__(
-        self, settings: ExchangeSettings, ledger: OrderLedger, submit: Callable[[Cancel, float], None]
+        self,
+        settings: ExchangeSettings,
+        ledger: OrderLedger,
+        submit: Callable[[Cancel, float], None],
+        faults: Faults,
     ) -> None:
         self._all_orders = settings.disconnect_scope == "account"
         self._any_close = settings.disconnect_on == "any-close"
         self._delay = settings.disconnect_delay_ms / 1000
         self._ledger = ledger
         self._submit = submit
+        self._faults = faults
         self._watches: dict[Session, _Watch] = {}
         self._placed_by: dict[str, _Watch] = {}
 
@@ -70,8 +76,18 @@ class Disconnects:
         in_form = by == "client" and code != ABNORMAL
         if not watch.armed or (in_form and not self._any_close):
             return
-        orders = list(watch.orders.values())
+        orders: Sequence[Order] = list(watch.orders.values())
         if self._all_orders and session.speaker is not None:
             orders = self._ledger.live(session.speaker.account.address)
+        delay = self._delay
+        fault = self._faults.strike_disconnect(orders) if self._faults.are_armed else None
+        if fault is not None:
+            orders, late = fault.play(orders)
+            delay += late
         for order in orders:
-            self._submit(Cancel(order, "USER_CANCELED"), self._delay)
+            self._submit(Cancel(order, "USER_CANCELED"), delay)
+
+    def forget(self) -> None:
+        """All sockets are as if none had asked: what remembered it was restarted."""
+        self._watches.clear()
+        self._placed_by.clear()

@@ -4,13 +4,13 @@ from typing import Any
 
 import msgspec
 
-from bot.exchange.stream.frames import ChannelData, Outgoing, Reply
+from bot.exchange.stream.frames import ChannelData, Reply
 
 _END = "\n"
 """Text frames of the venue end in a newline (protocol reference 4.1)."""
 
 
-def encode(item: Outgoing) -> str:
+def encode(item: Reply | ChannelData) -> str:
     """The text frame of a reply or an update."""
     if isinstance(item, Reply):
         return _reply(item)

@@ -1,4 +1,4 @@
-"""What waits to be sent to a client: answers and updates, not yet encoded."""
+"""What waits to be sent to a client: answers and updates, not yet encoded, and what faults made of some."""
 
 from typing import Any
 
@@ -45,4 +45,26 @@ class ChannelData:
         self.text: str | None = None
 
 
-Outgoing = Reply | ChannelData
+@attrs.frozen
+class HangUp:
+    """Why the exchange ends a socket; without a code there is no closing handshake, the connection just ends."""
+
+    code: int | None
+    reason: str
+
+
+@attrs.frozen
+class Mishap:
+    """What a fault made of an answer or an update: frames as they leave, if any, and ``then`` perhaps the end.
+
+    With a ``part`` below 1 that part of the frame's bytes leaves, and nothing after it. ``told`` is the status that
+    an answer told, in REST's terms, if all of it leaves.
+    """
+
+    frames: tuple[str | bytes, ...] = ()
+    part: float = 1.0
+    then: HangUp | None = None
+    told: int | None = None
+
+
+Outgoing = Reply | ChannelData | Mishap

@@ -1,5 +1,7 @@
 """Which sockets listen to what."""
 
+from collections.abc import Iterator
+
 from bot.exchange.stream.frames import ChannelData, Payload
 from bot.exchange.stream.session import Session
 from bot.exchange.stream.topics import Topic
@@ -30,8 +32,12 @@ class Index:
 
     def publish(self, data: Payload, *topics: Topic) -> None:
         """Queue an update for whoever listens to these; who does under several names gets it under each."""
+        for update, sessions in self.updates(data, *topics):
+            for session in sessions:
+                session.deliver(update)
+
+    def updates(self, data: Payload, *topics: Topic) -> Iterator[tuple[ChannelData, dict[Session, None]]]:
+        """The update under each name that somebody listens by, and who does."""
         for topic in topics:
             for name, sessions in self._names.get(topic, {}).items():
-                update = ChannelData(name, data)
-                for session in sessions:
-                    session.deliver(update)
+                yield ChannelData(name, data), sessions

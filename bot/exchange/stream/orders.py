@@ -13,8 +13,10 @@ from bot.exchange.matching.caller import Caller
 from bot.exchange.matching.desk import QUEUED, Desk
 from bot.exchange.matching.orders import Order
 from bot.exchange.matching.requests import convert_modify, convert_order, convert_orders
+from bot.exchange.settings import ExchangeSettings
 from bot.exchange.stream.disconnect import Disconnects
 from bot.exchange.stream.rpc import (
+    INVALID_PARAMS,
     PERMISSION_DENIED,
     RATE_LIMITED,
     REFUSED,
@@ -40,15 +42,15 @@ SPECIFIED_TYPES = ("LIMIT", "MARKET", "STOP_LIMIT", "STOP_MARKET")
 class OrderMethods:
     """Order entry of sockets that speak for an account.
 
-    ``may_trade`` is asked at each call, since a subkey may be revoked while its socket is open; ``all_types`` is
-    whether types are taken that only REST specifies; ``view`` shows an order as the channels do.
+    ``may_trade`` is asked at each call, since a subkey may be revoked while its socket is open; ``view`` shows an
+    order as the channels do.
     """
 
     desk: Desk
     quotas: Quotas
     disconnects: Disconnects
     may_trade: Callable[[Grant, str], bool]
-    all_types: bool
+    settings: ExchangeSettings
     view: Callable[[Order], dict[str, Any]]
 
     def methods(self) -> dict[str, Method]:
@@ -71,9 +73,9 @@ class OrderMethods:
                 self.quotas.take_socket_order_write(caller.account.address, session.ip)
                 return Done(handler(session, call, caller))
             except QuotaExceeded as error:
-                raise RpcError(RATE_LIMITED, "rate limit exceeded", error.message) from error
+                raise RpcError(RATE_LIMITED, "rate limit exceeded", error.message, error) from error
             except VenueError as error:
-                raise RpcError(REFUSED, error.message, error.code) from error
+                raise self._refusal(error) from error
 
         return method
 
@@ -87,6 +89,16 @@ class OrderMethods:
             )
         return Caller.of(speaker.account, speaker.grant, call.received_ns // _MS, self.quotas)
 
+    def _refusal(self, error: VenueError) -> RpcError:
+        """What REST would refuse with a code; the documents leave open how it is told here (4.2)."""
+        match self.settings.socket_refusals:
+            case "message":
+                return RpcError(REFUSED, error.code, error.message, error)
+            case "invalid-params":
+                return RpcError(INVALID_PARAMS, error.message, error.code, error)
+            case _:
+                return RpcError(REFUSED, error.message, error.code, error)
+
     def _create(self, session: Session, call: Call, caller: Caller) -> dict[str, Any]:
         request = _read(convert_order, call.params)
         self._check_type(request.type)
@@ -95,9 +107,11 @@ class OrderMethods:
         return self._created(order, call)
 
     def _create_batch(self, session: Session, call: Call, caller: Caller) -> dict[str, Any]:
-        """Takes ``{"orders": […]}`` as specified, and the bare array that the official SDK sends."""
-        params = call.params.get("orders") if isinstance(call.params, dict) else call.params
-        requests = _read(convert_orders, params)
+        """Takes ``{"orders": […]}`` as specified, and the bare array that the official SDK sends, or one of them."""
+        is_object = isinstance(call.params, dict)
+        if self.settings.batch_form not in {"both", "object" if is_object else "array"}:
+            raise invalid_params(f"orders are expected in an {self.settings.batch_form}")
+        requests = _read(convert_orders, call.params.get("orders") if is_object else call.params)
         for request in requests:
             self._check_type(request.type)
         results: list[dict[str, Any]] = []
@@ -151,7 +165,7 @@ class OrderMethods:
         return {"enabled": enabled}
 
     def _check_type(self, kind: str) -> None:
-        if not self.all_types and kind not in SPECIFIED_TYPES:
+        if self.settings.socket_types == "specified" and kind not in SPECIFIED_TYPES:
             raise invalid_params(f"type is not one of {', '.join(SPECIFIED_TYPES)}")
 
     def _created(self, order: Order, call: Call) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """What accounts hear of their own: orders, fills, positions, money (protocol reference 4.3)."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 from bot.exchange.clearing.clearing import Clearing
@@ -23,6 +22,7 @@ from bot.exchange.settings import ExchangeSettings
 from bot.exchange.stamps import Stamps
 from bot.exchange.stream.frames import Payload
 from bot.exchange.stream.index import Index
+from bot.exchange.stream.parcel import ChannelParcel
 from bot.exchange.stream.session import Session
 from bot.exchange.stream.topics import ALL, Topic
 from bot.exchange.views.account import (
@@ -156,7 +156,7 @@ class PrivateFeeds:
             return
         payload = Payload(render())
         if self._faults.handle_updates:
-            self._faults.post(update, partial(self._index.publish, payload, *topics))
+            self._faults.post(update, ChannelParcel(self._index, payload, topics))
         else:
             self._index.publish(payload, *topics)
 

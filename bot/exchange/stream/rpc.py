@@ -5,7 +5,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from bot.exchange.errors import UNREADABLE
+from bot.exchange.errors import UNREADABLE, VenueError
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -17,19 +17,25 @@ INVALID_BEARER = 40111
 PERMISSION_DENIED = 40300
 RATE_LIMITED = 42901
 REFUSED = 100
-"""A refusal of the business; ``data`` is its REST code (section 4.2 leaves the mapping open)."""
+"""A refusal of the business; where its REST code stands section 4.2 leaves open."""
 
 Id = int | str | None
 
 
 class RpcError(Exception):
-    """A message that is answered with an error: a code, words, and sometimes the reason in ``data``."""
+    """A message that is answered with an error: a code, words, and sometimes the reason in ``data``.
 
-    def __init__(self, code: int, message: str, data: str | None = None) -> None:
+    ``refusal`` is what REST would have refused it with, for whoever keeps a record.
+    """
+
+    def __init__(
+        self, code: int, message: str, data: str | None = None, refusal: VenueError | None = None
+    ) -> None:
         super().__init__(code, message)
         self.code = code
         self.message = message
         self.data = data
+        self.refusal = refusal
 
 
 @attrs.frozen

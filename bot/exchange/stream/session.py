@@ -11,7 +11,7 @@ from bot.exchange.identity.accounts import Account
 from bot.exchange.identity.tokens import Grant
 from bot.exchange.limits import WS_UNREAD_MESSAGES, WS_UNSENT_ANSWERS
 from bot.exchange.stamps import Stamps
-from bot.exchange.stream.frames import ChannelData, Outgoing, Payload, Reply
+from bot.exchange.stream.frames import ChannelData, HangUp, Outgoing, Payload, Reply
 from bot.exchange.stream.rpc import (
     INTERNAL_ERROR,
     METHOD_NOT_FOUND,
@@ -25,14 +25,6 @@ from bot.exchange.stream.topics import Topic
 
 
 @attrs.frozen
-class HangUp:
-    """Why the exchange ends a socket; without a code there is no closing handshake, the connection just ends."""
-
-    code: int | None
-    reason: str
-
-
-@attrs.frozen
 class Done:
     """What a call came to; ``then`` is run once its reply is on its way."""
 
@@ -42,10 +34,19 @@ class Done:
 
 @attrs.frozen
 class Handled:
-    """What was called, by the name of a method that there is or ``unknown``, and the code of the error if any."""
+    """What was called, by the name of a method that there is or ``unknown``, and what it came to.
+
+    ``then`` is to be run once the reply is on its way.
+    """
 
     method: str
-    code: int | None
+    reply: Reply
+    then: Callable[[], None] | None
+
+    @property
+    def code(self) -> int | None:
+        """That of the error, if it is one."""
+        return None if self.reply.error is None else self.reply.error.code
 
 
 @attrs.define
@@ -83,7 +84,7 @@ class Session:
     def __init__(self, node_id: str, ip: str, methods: Mapping[str, Method], stamps: Stamps) -> None:
         self.node_id = node_id
         self.ip = ip
-        self._methods = methods
+        self.methods = methods
         self._stamps = stamps
         self._outgoing, self.outbox = trio.open_memory_channel[Outgoing](WS_UNREAD_MESSAGES)
         self.answers = trio.Semaphore(WS_UNSENT_ANSWERS)
@@ -97,6 +98,18 @@ class Session:
 
     def handle(self, text: str, received_ns: int) -> Handled:
         """Execute one message and put its answer into the outbox. Never raises for what a client sends."""
+        handled = self.execute(text, received_ns)
+        self.answer(handled)
+        return handled
+
+    def answer(self, handled: Handled) -> None:
+        """Queue the answer to a message that was executed."""
+        self.deliver(handled.reply)
+        if handled.then is not None:
+            handled.then()
+
+    def execute(self, text: str, received_ns: int) -> Handled:
+        """Do what one message says. Never raises for what a client sends."""
         identifier = None
         method = UNKNOWN
         done: Done | None = None
@@ -114,10 +127,8 @@ class Session:
             logger.opt(exception=error).error("{} failed", method)
             refused = RpcError(INTERNAL_ERROR, "internal error")
         result = None if done is None else done.result
-        self.deliver(Reply(identifier, received_ns // 1000, self._stamps.now_us(), result, refused))
-        if done is not None and done.then is not None:
-            done.then()
-        return Handled(method, None if refused is None else refused.code)
+        reply = Reply(identifier, received_ns // 1000, self._stamps.now_us(), result, refused)
+        return Handled(method, reply, None if done is None else done.then)
 
     def deliver(self, item: Outgoing) -> None:
         """Queue something for the client; one that does not read is hung up on."""
@@ -155,7 +166,7 @@ class Session:
             self.subscribed = trio.Event()
 
     def _find(self, name: str) -> Method:
-        method = self._methods.get(name)
+        method = self.methods.get(name)
         if method is None:
             raise RpcError(METHOD_NOT_FOUND, "method does not exist", name[:80])
         return method
