@@ -11,7 +11,6 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import attrs
 import cyclopts
@@ -21,6 +20,7 @@ from cyclopts.validators import Number
 
 from bot.core.fixed import parse
 from bot.core.order import Instruction, Order, OrderType, Side
+from bot.lab.child import Address, address_of, open_exchange
 from bot.link.clock import SystemClock
 from bot.link.secrets import new_key
 from bot.link.signer import Signer, open_signer
@@ -99,30 +99,9 @@ class Connection:
 
 
 @asynccontextmanager
-async def open_connection(address: tuple[str, int]) -> AsyncIterator[Connection]:
+async def open_connection(address: Address) -> AsyncIterator[Connection]:
     async with await trio.open_tcp_stream(*address) as stream:
         yield Connection(stream)
-
-
-@asynccontextmanager
-async def open_exchange(verify: Verify) -> AsyncIterator[tuple[trio.Process, tuple[str, int]]]:
-    """An exchange in a process of its own, and the address of its REST port."""
-    command = [sys.executable, "-m", "bot", "exchange", "--plain", "--verify", verify]
-    options = ["--rate-limits", "none", "--until-stdin-closes", "--log-level", "WARNING"]
-    process = await trio.lowlevel.open_process(
-        [*command, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    async with process.stdin, process.stdout:  # type: ignore[union-attr] # both are pipes
-        line = b""
-        while not line.endswith(b"\n"):
-            more = await process.stdout.receive_some()  # type: ignore[union-attr] # as above
-            if not more:
-                raise RuntimeError("the exchange did not start")
-            line += more
-        url = urlsplit(msgspec.json.decode(line)["rest_url"])
-        yield process, (url.hostname or "", url.port or 0)
-        await process.stdin.aclose()  # type: ignore[union-attr] # as above
-        await process.wait()
 
 
 def _seconds() -> float:
@@ -154,9 +133,10 @@ def signed_orders(signer: Signer, verify: Verify, count: int) -> Iterator[Reques
             price=_PRICE,
         )
         signature = signer.sign_order(terms).wire() if verify == "always" else _UNCHECKED
-        yield orders.create(
-            order, signature=signature, signature_timestamp=now_ms, recv_window=RECV_WINDOW_MS
+        signed = orders.SignedOrder(
+            order=order, signature=signature, signature_timestamp=now_ms, recv_window=RECV_WINDOW_MS
         )
+        yield orders.create(signed)
 
 
 async def log_in(connection: Connection, signer: Signer) -> str:
@@ -175,7 +155,10 @@ async def log_in(connection: Connection, signer: Signer) -> str:
 
 async def load(verify: Verify, orders: int, connections: int) -> Load:
     """Have a fresh exchange take so many orders as fast as it can."""
-    async with open_exchange(verify) as (process, address), open_connection(address) as first:
+    async with (
+        open_exchange("--plain", "--verify", verify, "--rate-limits", "none") as child,
+        open_connection(address_of(child.reached.rest_url)) as first,
+    ):
         config = rest.system_config()
         known = config.read(200, await first.request(config))
         signer = open_signer(
@@ -193,13 +176,13 @@ async def load(verify: Verify, orders: int, connections: int) -> Load:
         made = signed_orders(signer, verify, orders)
         if verify == "always":
             made = iter(list(made))
-        memory = [memory_of(process.pid)]
+        memory = [memory_of(child.process.pid)]
         placed = 0
         begin = renewed = _seconds()
 
         async def place() -> None:
             nonlocal token, renewed, placed
-            async with open_connection(address) as connection:
+            async with open_connection(address_of(child.reached.rest_url)) as connection:
                 for order in made:
                     if _seconds() > renewed + RENEW:
                         renewed = _seconds()
@@ -207,7 +190,7 @@ async def load(verify: Verify, orders: int, connections: int) -> Load:
                     await connection.request(order, token)
                     placed += 1
                     if placed * _SAMPLES // orders >= len(memory):
-                        memory.append(memory_of(process.pid))
+                        memory.append(memory_of(child.process.pid))
 
         async with trio.open_nursery() as nursery:
             for _ in range(connections):

@@ -19,7 +19,7 @@ from bot.simulation.connection import Connection, State
 from bot.simulation.endpoint import Backlog, Endpoint
 from bot.simulation.host import Host
 from bot.simulation.names import Names
-from bot.simulation.path import Duplex, Path
+from bot.simulation.path import Path, Way
 from bot.simulation.pipe import Ending
 from bot.simulation.sockets import VirtualSocket
 from bot.simulation.timeline import Timeline
@@ -35,24 +35,12 @@ _here: ContextVar[Host | None] = ContextVar("_here", default=None)
 
 
 @attrs.define(eq=False)
-class Link(Duplex[Path]):
+class Link(Way):
     """The paths between a client's and a server's host, and the connections that the client opened over them."""
 
     connections: list[Connection] = attrs.field(factory=list)
     refusal_takes: float = 0.0
     """Seconds that an attempt to connect waits for its refusal, at least."""
-
-    def shape(
-        self,
-        *,
-        delay: float | None = None,
-        jitter: float | None = None,
-        bandwidth: float | None = None,
-        segment: int | None = None,
-    ) -> None:
-        """Shape both directions alike; see `Path.shape`."""
-        self.up.shape(delay=delay, jitter=jitter, bandwidth=bandwidth, segment=segment)
-        self.down.shape(delay=delay, jitter=jitter, bandwidth=bandwidth, segment=segment)
 
     def refuse(self, after: float = 0.0) -> None:
         """Refuse whoever opens a connection, but not before ``after`` seconds have passed, until `heal`."""

@@ -162,3 +162,20 @@ class Duplex(Generic[P]):
         """End what blocks either direction."""
         self.up.heal()
         self.down.heal()
+
+
+@attrs.define(eq=False)
+class Way(Duplex[Path]):
+    """Both paths between a client's and a server's host."""
+
+    def shape(
+        self,
+        *,
+        delay: float | None = None,
+        jitter: float | None = None,
+        bandwidth: float | None = None,
+        segment: int | None = None,
+    ) -> None:
+        """Shape both directions alike; see `Path.shape`."""
+        self.up.shape(delay=delay, jitter=jitter, bandwidth=bandwidth, segment=segment)
+        self.down.shape(delay=delay, jitter=jitter, bandwidth=bandwidth, segment=segment)
