@@ -174,6 +174,48 @@ def build(early: EarlySignals) -> App:
         )
         return replay_session(options)
 
+    @app.command(help=VERBS["simulate"])
+    def simulate(
+        *,
+        seed: int | None = None,
+        seeds: str = "",
+        for_: Annotated[float, Parameter(name="--for")] = 60.0,
+        jobs: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+        json: Path | None = None,
+        only: str = "",
+        strikes: str = "",
+        bug: str = "",
+    ) -> int:
+        """Play bot and exchange on a virtual network, with everything going wrong that a seed decides, and judge.
+
+        Exit code 1: something that must never happen did. Each seed repeats exactly.
+
+        Args:
+            seed: play this one, and tell its story.
+            seeds: play these, as 1-2000.
+            for_: how many simulated seconds things go wrong; then all is well, and the bot settles.
+            jobs: so many processes; as many as there are processors, if it is not said.
+            json: with --seeds, write what they came to into this file.
+            only: only kinds of faults with this in their name.
+            strikes: with --seed, only these strikes of it, by their numbers, as 2,5.
+            bug: put this bug into the bot first: it has to be found.
+        """
+        early.restore()
+        from bot.simulation.campaign import verb
+
+        return verb.simulate(
+            verb.Options(
+                seed=seed,
+                seeds=seeds,
+                seconds=for_,
+                jobs=jobs,
+                json=json,
+                only=only,
+                strikes=strikes,
+                bug=bug,
+            )
+        )
+
     @app.command(name="orders", help=VERBS["orders"])
     def show_orders(
         name: str | None = None,

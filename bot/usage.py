@@ -5,6 +5,7 @@ VERBS = {
     "exchange": "Serve the embedded exchange on its own, for any client of the venue.",
     "orders": "List our orders, or the history of one, from recorded sessions.",
     "journal": "List, show or verify recorded sessions.",
+    "simulate": "Play the bot against everything that can go wrong, seed by seed, and judge.",
     "replay": "Run a recorded session again, and compare.",
     "cancel-all": "Cancel every open order of the account, whoever placed it.",
     "doctor": "Look at everything that a run needs, and say what is wrong and how to mend it.",

@@ -1,0 +1,1 @@
+"""The campaign: for each seed the whole bot and exchange, everything that may go wrong, and a judge at the end."""

@@ -1,0 +1,118 @@
+"""Plays many seeds in processes: one that crashes or hangs costs its seed, and nothing else."""
+
+from collections.abc import Iterable, Iterator
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+import attrs
+from loguru import logger
+
+from bot.link.clock import SystemClock
+from bot.simulation.campaign.play import Played
+from bot.simulation.campaign.task import Task
+
+HANGS_S = 180.0
+"""Seconds of this machine's after which a seed, which takes one or two, never ends. Those that shrink take minutes."""
+
+SHRINKS_S = 1800.0
+
+
+@attrs.frozen
+class Done:
+    """A task, and what came of it: a run, or in words why there is none."""
+
+    task: Task
+    played: Played | None
+    failure: str = ""
+
+    @property
+    def violations(self) -> tuple[str, ...]:
+        return (self.failure,) if self.played is None else self.played.violations
+
+
+@attrs.define(eq=False)
+class Worker:
+    """A process that plays one task after the other."""
+
+    process: BaseProcess
+    pipe: Connection
+    task: Task | None = None
+    since_ns: int = 0
+
+    def end(self) -> None:
+        self.pipe.close()
+        self.process.kill()
+        self.process.join()
+
+
+def played(tasks: Iterable[Task], jobs: int) -> Iterator[Done]:
+    """Play the tasks, ``jobs`` at a time, and hand over each as it is done. Leaving this early ends everything."""
+    clock, waiting = SystemClock(), iter(tasks)
+    workers = [_worker() for _ in range(jobs)]
+    try:
+        for worker in workers:
+            _give(worker, next(waiting, None), clock)
+        while busy := [worker for worker in workers if worker.task is not None]:
+            ready = wait([worker.pipe for worker in busy], timeout=1.0)
+            for worker in busy:
+                done = _look(worker, clock, is_ready=worker.pipe in ready)
+                if done is None:
+                    continue
+                if done.played is None:
+                    worker.end()
+                    worker.process, worker.pipe = _started()
+                _give(worker, next(waiting, None), clock)
+                yield done
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+def _look(worker: Worker, clock: SystemClock, *, is_ready: bool) -> Done | None:
+    assert worker.task is not None
+    task = worker.task
+    if is_ready:
+        try:
+            return Done(task, *worker.pipe.recv())
+        except (EOFError, OSError):
+            worker.process.join(5)
+            return Done(task, None, f"crash: its process ended with {worker.process.exitcode}")
+    limit = SHRINKS_S if task.shrinks else HANGS_S
+    if clock.monotonic_ns() - worker.since_ns > limit * 1e9:
+        return Done(task, None, f"hang: it was not over after {limit:g} s")
+    return None
+
+
+def _give(worker: Worker, task: Task | None, clock: SystemClock) -> None:
+    worker.task, worker.since_ns = task, clock.monotonic_ns()
+    if task is not None:
+        worker.pipe.send(task)
+
+
+def _worker() -> Worker:
+    return Worker(*_started())
+
+
+def _started() -> tuple[BaseProcess, Connection]:
+    # Spawned and not forked: each is a process as any other, with a hash seed of its own.
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def _work(pipe: Connection) -> None:
+    logger.remove()
+    while True:
+        try:
+            task: Task = pipe.recv()
+        except (EOFError, KeyboardInterrupt):
+            return
+        try:
+            outcome: tuple[Played | None, str] = (task.run(), "")
+        except Exception as error:  # noqa: BLE001 - it is told, as the violation that it is
+            outcome = (None, f"broke: {error!r}")
+        pipe.send(outcome)
