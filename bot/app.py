@@ -12,7 +12,7 @@ from loguru import logger
 
 from bot.alarm import Alarms
 from bot.core.clock import Clock, WorkClock
-from bot.core.errors import FatalError, JournalError, leaves
+from bot.core.errors import FatalError, JournalError, RefusedError, leaves
 from bot.core.market import Market
 from bot.core.order import Order
 from bot.core.recovered import AccountClaim, NoClaim, Recovered
@@ -22,12 +22,14 @@ from bot.link.http import Http, open_http
 from bot.link.secrets import Redactor
 from bot.paradex.environment import Venue
 from bot.session.capabilities import open_rest
+from bot.session.entry import OrderEntry
 from bot.session.generation import Generations
 from bot.session.inbox import Inbox, KillSwitchPulled
 from bot.session.login import Identity, LoggedIn, Login
 from bot.session.mode import ModeWatch
 from bot.session.snapshot import Snapshots
 from bot.session.stop import Stop
+from bot.session.stream import Stream
 from bot.session.supervise import supervise
 from bot.settings import Settings
 from bot.summary import Summary, describe
@@ -35,6 +37,7 @@ from bot.trading.effects import AccountRecovered, StopAsked
 from bot.trading.executor import Executor
 from bot.trading.leftovers import cancel_leftovers
 from bot.trading.reconcile import reconcile
+from bot.trading.requests import WS
 from bot.trading.sending import Sender
 from bot.trading.step.manager import OrderManager
 from bot.trading.strategies.probe import Probe
@@ -158,6 +161,7 @@ def new_manager(settings: Settings, markets: Mapping[str, Market], run_id: str) 
         recv_window_ms=settings.orders.recv_window,
         limits=settings.limits,
         leftovers=settings.orders.leftovers,
+        via=settings.orders.via,
     )
 
 
@@ -198,6 +202,8 @@ class Work:
                     inbox=inbox,
                     clock=around.clock,
                     tape=around.tape,
+                    cancel_on_disconnect=settings.orders.cancel_on_disconnect,
+                    enter=self._enter,
                     known=modes.asked.wait,
                     wanted_ns=wanted_ns,
                 )
@@ -262,11 +268,26 @@ class Work:
                 clock=around.clock,
                 venue_clock=self.venue_clock,
                 stop=self.stop,
+                via=self.settings.orders.via,
             ),
             snapshots=snapshots,
         )
         stream.carry_out = executor.carry_out
         return stream
+
+    def _enter(self, stream: Stream, not_permitted: Callable[[RefusedError], None]) -> OrderEntry | None:
+        """Order entry over a WebSocket, where orders go that way."""
+        if self.settings.orders.via != WS:
+            return None
+        return OrderEntry(
+            stream=stream,
+            budgets=self.http.budgets,
+            exchanges=self.http.exchanges,
+            tape=self.around.tape,
+            timeout=self.settings.http.request_timeout,
+            restricted=self.http.restricted,
+            not_permitted=not_permitted,
+        )
 
     async def _stream(self, generations: Generations, ended: trio.Event) -> None:
         chance = self.around.chance("WebSocket")

@@ -14,7 +14,7 @@ import trio
 from loguru import logger
 
 from bot.core.clock import Clock
-from bot.core.errors import FatalError, leaves
+from bot.core.errors import FatalError, RequestError, StreamClosedError, leaves
 from bot.core.recovered import Recovered
 from bot.core.tape import NoTape
 from bot.journal.account import AccountFiles, account_files, holder_of
@@ -27,16 +27,21 @@ from bot.link.http import open_http
 from bot.link.outlet import open_outlet
 from bot.link.secrets import KeyUnavailableError, Redactor, find_key
 from bot.link.signer import parse_private_key
+from bot.link.websocket import open_websocket
 from bot.log import set_up
+from bot.paradex import calls, orders
 from bot.paradex.answers import OrderReport
 from bot.place import Place, open_place
+from bot.session.capabilities import AuthedRest, Token
 from bot.session.login import Identity, LoggedIn, Login
 from bot.session.stop import Stop
+from bot.session.stream import hear_replies, open_stream
 from bot.session.supervise import supervise
 from bot.settings import Settings, load, require_live
 from bot.settings.fault import SettingsError
 from bot.signals import KILL_SWITCH
 from bot.trading.clearance import Clearance, clear
+from bot.trading.requests import WS
 
 CLEAR, BAD_SETTINGS, FATAL, LEFT = 0, 2, 3, 4
 """Exit codes."""
@@ -49,6 +54,9 @@ LOGIN_AGAIN = 2.0
 
 REQUEST_TIMEOUT = 4.0
 """Seconds at most: whatever is asked here may be asked again."""
+
+CALL_DEADLINE = 2.5
+"""Seconds for a WebSocket, and a call over it: with two tries there is time for a third over REST."""
 
 NOTHING = Clearance(gone=(), left=(), is_clear=True)
 NOTHING_HERE = """\
@@ -164,9 +172,41 @@ class Hurry:
                 raise FatalError(
                     f"no login within {LOGIN_DEADLINE:g} s; the venue's page cancels orders, too"
                 )
-            clearance = await clear(logged_in.authed, self.market)
+            clearance = await clear(
+                logged_in.authed, self.market, partial(self._cancel, place, logged_in.authed)
+            )
             services.cancel_scope.cancel()
         return clearance
+
+    async def _cancel(self, place: Place, authed: AuthedRest) -> None:
+        """By the way that orders go; over REST whenever the WebSocket is not there. Raises what a request does."""
+        if self.settings.orders.via == WS and await self._cancel_by_call(place, authed.token):
+            return
+        async with authed.reserve_order_lane() as lane:
+            await lane.send(orders.cancel_all(self.market))
+
+    async def _cancel_by_call(self, place: Place, token: Token) -> bool:
+        """Over a WebSocket of its own; whether the venue said that the cancels are queued."""
+        why = f"no reply within {CALL_DEADLINE:g} s"
+        try:
+            with trio.move_on_after(CALL_DEADLINE):
+                async with (
+                    open_websocket(
+                        place.venue.ws_url, place.tls, self.settings.stream, NoTape(self.clock), 1
+                    ) as websocket,
+                    trio.open_nursery() as nursery,
+                ):
+                    stream = open_stream(websocket)
+                    nursery.start_soon(hear_replies, websocket, stream)
+                    await stream.call("auth", {"bearer": token.text}, secret=token.text)
+                    call = calls.cancel_all(self.market)
+                    await stream.call(call.method, msgspec.Raw(call.params))
+                    nursery.cancel_scope.cancel()
+                return True
+        except* (RequestError, StreamClosedError) as errors:
+            why = "; ".join(map(str, leaves(errors)))
+        self.say(f"Over the WebSocket: {why}. The cancels go over REST.")
+        return False
 
     def announce(self, account: str, rest_url: str) -> None:
         """Say what comes, and pull the kill switch of the bot that has the account."""

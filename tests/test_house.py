@@ -31,7 +31,7 @@ EXCHANGE_FLOORS = [
     {"views"},
     {"faults"},
     {"stream"},
-    {"requestlog"},
+    {"requestlog", "release"},
     {"exchange"},
     {"rest", "websocket"},
     {"control"},

@@ -12,15 +12,16 @@ from bot.doctor.venue import unanswered
 from bot.journal.account import account_files, holder_of
 from bot.link import crosscheck
 from bot.link.signer import open_signer
-from bot.link.websocket import WebSocket, open_websocket
+from bot.link.websocket import open_websocket
 from bot.paradex import account as accounts
-from bot.paradex import rest, rpc
+from bot.paradex import rest
 from bot.paradex.address import from_hex, to_hex
 from bot.paradex.answers import AccountInfo
 from bot.paradex.jwt import is_interactive
-from bot.session.capabilities import Stream, TokenKeeper, open_authed_rest, open_stream
+from bot.session.capabilities import TokenKeeper, open_authed_rest
 from bot.session.generation import opening
 from bot.session.login import Identity, Login
+from bot.session.stream import hear_replies, open_stream
 
 ACCOUNT_PAGE = "open the account once on the venue's page"
 
@@ -202,8 +203,12 @@ async def websocket(patient: Patient) -> Finding:
         ) as connection:
             async with trio.open_nursery() as nursery:
                 stream = open_stream(connection)
-                nursery.start_soon(_hear, connection, stream)
-                for method, params in opening(token.text, settings.orders.markets):
+                nursery.start_soon(hear_replies, connection, stream)
+                for method, params in opening(
+                    token.text,
+                    settings.orders.markets,
+                    cancel_on_disconnect=settings.orders.cancel_on_disconnect,
+                ):
                     await stream.call(method, params, secret=token.text)
                 ready = trio.current_time()
                 await connection.ping()
@@ -218,17 +223,6 @@ async def websocket(patient: Patient) -> Finding:
     except* (RequestError, StreamClosedError) as errors:
         found = _unheard(next(leaves(errors)))
     return found
-
-
-async def _hear(connection: WebSocket, stream: Stream) -> None:
-    while True:
-        frame = await connection.receive()
-        try:
-            message = rpc.read(frame.data)
-        except rpc.UnreadableFrameError:
-            continue  # a run sets them aside, too
-        if isinstance(message, rpc.Reply):
-            stream.replied(message)
 
 
 def _unheard(error: BaseException) -> Finding:

@@ -5,12 +5,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
-import msgspec
 
 from bot.core.recovered import retold
 from bot.core.tape import HIDDEN, Kind
 from bot.journal.record import Record
+from bot.journal.sent import client_id_of, decoded, modified, orders_in, placed
 from bot.journal.telling import as_json
+from bot.paradex import rpc
+from bot.paradex.outcome import INVALID_PARAMS
 
 
 @attrs.frozen
@@ -47,48 +49,69 @@ class _Exchanges:
     answers: dict[int, Any] = attrs.field(factory=dict)
     """The bodies of the answers, by the number of the exchange."""
 
-    unsent: dict[tuple[str, str], Any] = attrs.field(factory=dict)
-    """What is going to be sent, says an intent: a body, by its method and what it is about."""
+    unsent: dict[tuple[str, str], dict[str, Any]] = attrs.field(factory=dict)
+    """What is going to be sent, says an intent: terms, by what is done and what it is done to."""
+
+    calls: dict[tuple[int, int | str], int] = attrs.field(factory=dict)
+    """The numbers of calls over the WebSocket that have no reply yet, by generation and id."""
 
     def meet(self, record: Record) -> Iterator[str]:
         match record.kind, record.data:
-            case Kind.INTENT, {"client_id": str(client_id), "request": {"body": body, **others}}:
-                is_modification = others.get("method") == "PUT"
-                about = str(others.get("path")) if is_modification else client_id
-                self.unsent["PUT" if is_modification else "POST", about] = body
-            case Kind.REQUEST, {"x": int(exchange), "method": method, "path": str(path), **others}:
-                self.asked[exchange] = record
-                self.unanswered.add(exchange)
-                for about, body in _sent(method, path, others.get("body")):
-                    yield from self._intended(method, about, body)
+            case Kind.INTENT, {"client_id": str(client_id), "request": {"body": body}} if orders_in(body):
+                [order, *_] = orders_in(body)
+                is_modification = record.data.get("what") == "modify"
+                self.unsent[_modify(order) if is_modification else ("place", client_id)] = order
+            case Kind.REQUEST, {"x": int(exchange), "method": _, "path": str(_)}:
+                yield from self._leaves(record, exchange)
+            case Kind.FRAME_OUT, {"x": int(exchange), "frame": str(frame)}:
+                self.calls[record.generation, rpc.id_of(frame)] = exchange
+                yield from self._leaves(record, exchange)
+            case Kind.FRAME_IN, str(frame) if self.calls:
+                self._reply(record.generation, frame)
             case ((Kind.ANSWER | Kind.FAILURE), {"x": int(exchange), **others}):
                 if exchange not in self.unanswered:
                     yield f"it ends exchange {exchange}, which is not open"
                 self.unanswered.discard(exchange)
                 if record.kind == Kind.ANSWER:
                     self.answers[exchange] = others.get("body")
+            case Kind.FRAME_OUT, dict():
+                yield f"it has not the form of its kind, {record.kind}"
             case ((Kind.INTENT | Kind.REQUEST | Kind.ANSWER | Kind.FAILURE), _):
                 yield f"it has not the form of its kind, {record.kind}"
 
-    def _intended(self, method: str, about: str, body: Any) -> Iterator[str]:
-        what = f"order {about or '?'} is sent" if method == "POST" else f"{method} {about} is sent"
-        if (method, about) not in self.unsent:
-            yield f"{what}, and no intent before this is of it"
-        elif self.unsent.pop((method, about)) != body:
-            yield f"{what} otherwise than its intent says"
+    def _leaves(self, record: Record, exchange: int) -> Iterator[str]:
+        self.asked[exchange] = record
+        self.unanswered.add(exchange)
+        orders = placed(record.kind, record.data)
+        for order in [] if orders is None else orders or [{}]:
+            yield from self._intended(("place", client_id_of(order)), order)
+        terms = modified(record.kind, record.data)
+        if terms is not None:
+            yield from self._intended(_modify(terms), terms)
+
+    def _intended(self, what: tuple[str, str], order: dict[str, Any]) -> Iterator[str]:
+        do, about = what
+        words = f"order {about or '?'} is sent" if do == "place" else f"new terms of {about or '?'} are sent"
+        if what not in self.unsent:
+            yield f"{words}, and no intent before this is of it"
+        elif self.unsent.pop(what) != order:
+            yield f"{words} otherwise than its intent says"
+
+    def _reply(self, generation: int, frame: str) -> None:
+        match decoded(frame):
+            case {"id": int(request_id) | str(request_id), **reply} if (generation, request_id) in self.calls:
+                exchange = self.calls.pop((generation, request_id))
+                self.unanswered.discard(exchange)
+                self.answers[exchange] = frame
+                call = self.asked[exchange]
+                # A batch that is refused for its form goes again, in the other one.
+                if isinstance(error := reply.get("error"), dict) and error.get("code") == INVALID_PARAMS:
+                    orders = placed(call.kind, call.data) or []
+                    self.unsent |= {("place", client_id_of(order)): order for order in orders}
 
 
-def _sent(method: str, path: str, body: Any) -> Iterator[tuple[str, Any]]:
-    """What needs an intent: what it is about, and the body that the intent has. A batch is told order by order."""
-    match method, path:
-        case "POST", "/orders":
-            yield _client_id(_decoded(body)), body
-        case "POST", "/orders/batch":
-            orders = _decoded(body)
-            for order in orders if isinstance(orders, list) else [None]:
-                yield _client_id(order), as_json([order])
-        case "PUT", str(path) if path.startswith("/orders/"):
-            yield path, body
+def _modify(terms: dict[str, Any]) -> tuple[str, str]:
+    return "modify", str(terms.get("id", ""))
 
 
 SNAPSHOT = ("/orders", "/orders-history", "/fills", "/positions")
@@ -142,7 +165,7 @@ class _Story:
 
     def _path(self, number: Any) -> str:
         """What was asked and answered under this number, without its query; empty for nothing."""
-        if not self._is_told(number) or self.exchanges.asked[number].data["method"] != "GET":
+        if not self._is_told(number) or self.exchanges.asked[number].data.get("method") != "GET":
             return ""
         return str(self.exchanges.asked[number].data["path"]).partition("?")[0]
 
@@ -160,7 +183,7 @@ def _is_snapshot(cause: Record | None) -> bool:
 
 
 def _tells(body: Any, mode: str) -> bool:
-    match _decoded(body):
+    match decoded(body):
         case {"status": status}:
             return bool(status == mode)
     return False
@@ -171,20 +194,6 @@ def _readable(data: Any) -> Iterator[str]:
         retold(data)
     except (KeyError, TypeError, ValueError, AttributeError):
         yield f"it has not the form of its kind, {Kind.RECOVERED}"
-
-
-def _client_id(order: Any) -> str:
-    match order:
-        case {"client_id": str(client_id)}:
-            return client_id
-    return ""
-
-
-def _decoded(body: Any) -> Any:
-    try:
-        return msgspec.json.decode(body)
-    except (TypeError, ValueError, RecursionError):
-        return None
 
 
 # As they stand in JSON, and in the text of JSON in JSON, however often: with backslashes before their quotes.

@@ -32,7 +32,7 @@ def about(ids: Iterable[str], records: Iterable[Record]) -> Iterator[Record]:
         if own & exchanges or of & causes or any(map(name.search, _texts(record.data))):
             if record.kind is Kind.EFFECT:
                 causes.add(record.number)
-            if record.kind in {Kind.REQUEST, Kind.ANSWER}:
+            if record.kind in {Kind.REQUEST, Kind.ANSWER, Kind.FRAME_OUT}:
                 exchanges |= own
             yield record
 

@@ -19,6 +19,7 @@ from bot.core.tape import Kind
 from bot.journal.header import Header
 from bot.journal.reader import NotAJournalError, RecordedSession
 from bot.journal.record import Record
+from bot.journal.sent import orders_in
 from bot.paradex.orders import DEFAULT_RECV_WINDOW
 
 
@@ -91,7 +92,7 @@ class SessionOrders:
                 return self._evolved(data, cancelling=True)
             case Kind.EFFECT, {"do": "cancel batch"}:
                 return [order for each in data["orders"] for order in self._evolved(each, cancelling=True)]
-            case Kind.INTENT, {"request": {"method": "POST"}}:
+            case Kind.INTENT, {"what": "place"}:
                 last_ms = data["signature_timestamp"] + _recv_window(data["request"], data["client_id"])
                 leaving = attrs.evolve(self.open[data["client_id"]], last_acceptable_ms=last_ms)
                 return [_evolve(leaving, state=State.SENT)]
@@ -160,10 +161,8 @@ def _read(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _recv_window(request: Mapping[str, Any], client_id: str) -> int:
-    """Milliseconds. A batch is a list of orders."""
-    body = msgspec.json.decode(request["body"])
-    orders = body if isinstance(body, list) else [body]
-    order = {order["client_id"]: order for order in orders}[client_id]
+    """Milliseconds."""
+    order = {order["client_id"]: order for order in orders_in(request["body"])}[client_id]
     return int(order.get("recv_window", DEFAULT_RECV_WINDOW))
 
 

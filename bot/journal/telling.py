@@ -120,6 +120,11 @@ def _request(data: Mapping[str, Any]) -> str:
     return _joined(_exchange(data), _phrase(data, "method", "path"), cause, _message(data.get("body")))
 
 
+def _call(data: Mapping[str, Any]) -> str:
+    cause = f"for record {_phrase(data, 'of')}" if data.get("of") else ""
+    return _joined(_exchange(data), cause, _message(data.get("frame")))
+
+
 def _answer(data: Mapping[str, Any]) -> str:
     connection = "" if data.get("reused") else "over a new connection"
     how = _joined(_phrase(data, "status"), _milliseconds(data, "elapsed_ns"), connection)
@@ -191,6 +196,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     Kind.SOCKET_OPEN: lambda _: "opened",
     Kind.SOCKET_END: _socket_end,
     Kind.REQUEST: _request,
+    Kind.FRAME_OUT: _call,
     Kind.ANSWER: _answer,
     Kind.FAILURE: _failure,
     Kind.GENERATION: lambda data: f"session {_phrase(data, 'session')}",

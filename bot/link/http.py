@@ -3,19 +3,22 @@
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import count, repeat
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import attrs
+import httpcore
 import httpx  # noqa: ASYNC127 - named by the project; httpx2 is one import away, and this is the place
 import trio
+from loguru import logger
 
 from bot.core.clock import Clock
 from bot.core.errors import RequestError
 from bot.core.setting import setting
 from bot.core.tape import HIDDEN, Kind, Tape, readable
+from bot.link.answer import Answer, Permit, always
 from bot.link.budgets import Budgets
 from bot.link.pool import Connection, Lane, Pool
 from bot.paradex import outcome
@@ -64,29 +67,7 @@ class HttpCounters:
     order_requests_cold: int = 0
 
 
-@attrs.frozen(kw_only=True)
-class Answer(Generic[T]):
-    """What a request brought back, and how it got there."""
-
-    value: T
-    reused: bool
-    """It went over a connection that was open already."""
-
-    elapsed_ns: int
-    """From the moment it was handed to a connection until its answer was read."""
-
-    exchange: int = 0
-    """Number of this exchange of request and answer on the tape."""
-
-
 HttpConnection = Connection[httpx.AsyncHTTPTransport]
-
-Permit = Callable[[], None]
-"""Called when the first byte of a request is about to leave; what it raises, a `NotSentError`, keeps it here."""
-
-
-def always() -> None:
-    """The `Permit` of requests that may leave at any time."""
 
 
 class Http:
@@ -109,9 +90,12 @@ class Http:
         self._base_url = str(client.base_url).removesuffix("/")
         self._headers = client.headers.raw
         self._timeouts = client.timeout.as_dict()
-        self._budgets = Budgets(clock)
+        self.budgets = Budgets(clock)
+        """The venue's limits, which whatever else is sent to it counts against, too."""
+
         self._restriction = trio.Event()
-        self._exchanges = count(1)
+        self.exchanges = count(1)
+        """The numbers of exchanges of request and answer on the tape, by whichever way they go."""
 
     @asynccontextmanager
     async def reserve(self, lane: Lane, *, gives_way: bool = False) -> AsyncIterator["Reservation"]:
@@ -151,10 +135,14 @@ class Http:
         self._restriction = trio.Event()
         return self._restriction
 
+    def restricted(self) -> None:
+        """An answer told of a restricted platform mode."""
+        self._restriction.set()
+
     async def send(
         self, connection: HttpConnection, lane: Lane, request: Request[T], permit: Permit
     ) -> Answer[T]:
-        spent = await self._budgets.spend(request.method, request.path)
+        spent = await self.budgets.spend(request.method, request.path)
         progress = _Progress(permit)
         if not self._pool.is_warm(connection):
             # The venue hangs up on it about now, and the request must not meet that.
@@ -168,7 +156,7 @@ class Http:
             headers=[*self._headers, *_headers(request)],
             extensions={"connection": connection, "trace": progress.trace, "timeout": self._timeouts},
         )
-        exchange = next(self._exchanges)
+        exchange = next(self.exchanges)
         started_ns = self._tape.write(Kind.REQUEST, told(exchange, lane, request)).ns
         response: httpx.Response | None = None
         failure: RequestError | None = None
@@ -186,12 +174,16 @@ class Http:
                 with trio.move_on_after(CLOSE_DEADLINE, shield=True):
                     await _discard(connection, progress)
         elapsed_ns = self._clock.monotonic_ns() - started_ns
-        connection.used_at = trio.current_time()
+        if _holds_more(connection.transport):
+            logger.warning("[HTTP] Paradex answered {} more than once, or too long", request.method)
+            await _discard(connection, progress)
+        else:
+            connection.used_at = trio.current_time()
         # Not by the names, which its headers would look for one by one.
         headers = {name.lower().decode(): text.decode("latin-1") for name, text in response.headers.raw}
-        self._budgets.answered(spent, response.status_code, headers)
+        self.budgets.answered(spent, response.status_code, headers)
         if tells_of_restriction(response.status_code, response.content):
-            self._restriction.set()
+            self.restricted()
         self._tape.write(
             Kind.ANSWER,
             {
@@ -286,6 +278,20 @@ def _words(error: BaseException) -> str:
         case _, _, (BaseException() as cause, *_):  # httpcore hands it over as an argument
             return _words(cause)
     return f"{type(error).__name__}: {error}"
+
+
+def _holds_more(transport: httpx.AsyncHTTPTransport) -> bool:
+    """Whether more came than the answer. It would be taken for the answer to the next request, and nobody else looks.
+
+    What comes later is seen by httpcore, which uses no idle connection that has something to say.
+    """
+    for connection in transport._pool.connections:  # noqa: SLF001 - httpcore does not tell otherwise
+        if isinstance(connection, httpcore.AsyncHTTPConnection) and connection._connection is not None:  # noqa: SLF001
+            assert isinstance(connection._connection, httpcore.AsyncHTTP11Connection)  # noqa: SLF001
+            trailing, _ = connection._connection._h11_state.trailing_data  # noqa: SLF001
+            if trailing:
+                return True
+    return False
 
 
 async def _discard(connection: HttpConnection, progress: _Progress) -> None:

@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import attrs
@@ -55,6 +56,32 @@ class Frame:
     ns: int
 
 
+class Outgoing(Protocol):
+    """A message that waits for the writer. What is in it is asked of it when it is about to leave."""
+
+    def leave(self) -> tuple[str, Any]:
+        """Its text, and what the tape gets of it. What it raises, a `NotSentError`, keeps it here."""
+        ...
+
+    def left(self, ns: int) -> None:
+        """Its first byte is about to leave, at ``ns`` since the start of the run."""
+        ...
+
+
+@attrs.frozen
+class _Plain:
+    """A message that leaves as it is, whenever that is."""
+
+    text: str
+    shown: str
+
+    def leave(self) -> tuple[str, Any]:
+        return self.text, self.shown
+
+    def left(self, ns: int) -> None:
+        pass
+
+
 class WebSocket:
     """One open connection. Made by `open_websocket`; one task reads, one task writes, and both end with it."""
 
@@ -69,21 +96,27 @@ class WebSocket:
         self._settings = settings
         self._tape = tape
         self._generation = generation
-        self._outgoing, self._to_write = trio.open_memory_channel[tuple[str, str]](OUTGOING)
+        self._outgoing, self._to_write = trio.open_memory_channel[Outgoing](OUTGOING)
         self.is_closing = False
 
     async def send(self, frame: str, *, shown: str | None = None) -> None:
-        """Hand ``frame`` to the writer. That is no evidence of delivery: only an answer is.
+        """Hand ``frame`` to the writer; see `post`.
+
+        ``shown`` is what the tape gets in place of a frame that holds a secret.
+        """
+        await self.post(_Plain(frame, frame if shown is None else shown))
+
+    async def post(self, outgoing: Outgoing) -> None:
+        """Hand a message to the writer. That is no evidence of delivery: only an answer is.
 
         A cancelled write would leave half a frame on the wire, and the next message would vanish into it;
-        so callers only enqueue, and what is cancelled is the connection. ``shown`` is what the tape gets in place
-        of a frame that holds a secret.
+        so callers only enqueue, and what is cancelled is the connection.
 
         Raises:
             StreamClosedError: the connection has ended.
         """
         try:
-            await self._outgoing.send((frame, frame if shown is None else shown))
+            await self._outgoing.send(outgoing)
         except trio.BrokenResourceError:
             raise self.closed() from None
 
@@ -120,8 +153,12 @@ class WebSocket:
     async def write(self) -> None:
         """The writer: the only task that sends messages."""
         with self._to_write:
-            async for frame, shown in self._to_write:
-                self._tape.write(Kind.FRAME_OUT, shown, generation=self._generation)
+            async for outgoing in self._to_write:
+                try:
+                    frame, shown = outgoing.leave()
+                except NotSentError:
+                    continue  # whoever waits for it knows
+                outgoing.left(self._tape.write(Kind.FRAME_OUT, shown, generation=self._generation).ns)
                 try:
                     await self._connection.send_message(frame)
                 except trio_websocket.ConnectionClosed:

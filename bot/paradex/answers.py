@@ -167,6 +167,41 @@ class CancelsAnswer:
 
 
 @attrs.frozen(kw_only=True)
+class PlacedOrder:
+    """The result of a call that places or modifies an order, and one of those in the result of a batch."""
+
+    order: OrderReport
+    created_at: int | None = None
+    """When the matching engine took it, unix ms."""
+
+    received_at: int | None = None
+    """When it came, unix ns."""
+
+
+@attrs.frozen(kw_only=True)
+class PlacedItem:
+    """One order of a batch: ``order``, or in words without a code why there is none."""
+
+    order: OrderReport | None = None
+    error: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class PlacedBatch:
+    """In the order in which they were sent."""
+
+    results: list[PlacedItem]
+
+
+@attrs.frozen(kw_only=True)
+class CancelQueued:
+    """``status`` is QUEUED_FOR_CANCELLATION."""
+
+    order_id: str | None = None
+    status: str | None = None
+
+
+@attrs.frozen(kw_only=True)
 class FillReport:
     """One fill of the account's, in a REST body as in the fills channel. ``created_at`` is in unix ms.
 

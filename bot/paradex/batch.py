@@ -10,7 +10,14 @@ from collections.abc import Mapping, Sequence
 from bot.core.errors import RefusedError, RequestError
 from bot.core.order import Order
 from bot.paradex import outcome
-from bot.paradex.answers import BatchAnswer, CancelResult, CancelsAnswer, OrderReport
+from bot.paradex.answers import (
+    BatchAnswer,
+    CancelResult,
+    CancelsAnswer,
+    OrderReport,
+    PlacedBatch,
+    PlacedItem,
+)
 
 TAKEN, CANCELLED = 201, 200
 """The status that a batch of orders, or of cancels, is answered with, whatever became of each."""
@@ -31,6 +38,23 @@ def creations(orders: Sequence[Order], answer: BatchAnswer) -> Mapping[str, Orde
         errors = [outcome.of_unreadable(f"not in the answer to its batch, which has {words}")] * len(missing)
     ended: dict[str, OrderReport | RequestError] = dict(zip(missing, errors, strict=True))
     return {order.client_id: ended.get(order.client_id) or reports[order.client_id] for order in orders}
+
+
+def placements(orders: Sequence[Order], answer: PlacedBatch) -> Mapping[str, OrderReport | RequestError]:
+    """The same of a batch over the WebSocket: it is answered in the order in which it was sent."""
+    if len(answer.results) != len(orders):
+        words = f"its batch of {len(orders)} has {len(answer.results)} results"
+        return {order.client_id: outcome.of_unreadable(words) for order in orders}
+    results = zip(orders, answer.results, strict=True)
+    return {order.client_id: _placement(order, result) for order, result in results}
+
+
+def _placement(order: Order, result: PlacedItem) -> OrderReport | RequestError:
+    if result.order is None:
+        return outcome.of_words(TAKEN, result.error or "")
+    if result.order.client_id not in {None, "", order.client_id}:
+        return outcome.of_unreadable(f"in its place in the batch is order {result.order.client_id}")
+    return result.order
 
 
 def cancels(orders: Sequence[Order], answer: CancelsAnswer) -> Mapping[str, CancelResult | None]:

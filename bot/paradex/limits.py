@@ -28,7 +28,11 @@ AUTHS_A_MINUTE = _limit("600 logins a minute", 600, 60)
 ONBOARDINGS_A_MINUTE = _limit("600 onboardings a minute", 600, 60)
 
 ORDER = (ORDERS_A_SECOND, ORDERS_A_MINUTE, PRIVATE_A_MINUTE)
+CALL = (ORDERS_A_SECOND, ORDERS_A_MINUTE)
 READ = (READS_A_SECOND, READS_A_MINUTE, PRIVATE_A_MINUTE)
+
+CANCELS = frozenset({"order.cancel", "order.cancel_batch", "order.cancel_all"})
+"""The calls that may spend the reserve (protocol reference 5.2)."""
 
 _LOGINS = {"auth": (AUTHS_A_MINUTE,), "onboarding": (ONBOARDINGS_A_MINUTE,)}
 _PUBLIC = frozenset({"system", "markets", "bbo"})
@@ -57,8 +61,11 @@ class Turn(enum.Enum):
 def limits_of(method: str, path: str) -> tuple[Limit, ...]:
     """The limits that a request counts against, by its path below ``/v1``; a batch of orders counts once.
 
-    What is not known here counts as private: those limits are the tighter ones.
+    What is not known here counts as private: those limits are the tighter ones. A call over the WebSocket has no
+    path. It shares the orders' limits; that of private requests is one of REST's (protocol reference 3.8).
     """
+    if not path:
+        return CALL
     root = _root(path)
     if root in _PUBLIC:
         return (PUBLIC_A_MINUTE,)
@@ -70,7 +77,9 @@ def limits_of(method: str, path: str) -> tuple[Limit, ...]:
 
 
 def turn_of(method: str, path: str) -> Turn:
-    """How a request waits for room."""
+    """How a request, or a call without a path, waits for room."""
+    if not path:
+        return Turn.FIRST if method in CANCELS else Turn.NOW_OR_NEVER
     if method == "GET" or _root(path) != "orders":
         return Turn.IN_TURN
     return Turn.FIRST if method == "DELETE" else Turn.NOW_OR_NEVER

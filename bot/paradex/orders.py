@@ -53,19 +53,14 @@ class SignedOrder:
         }
 
 
-def create(
-    order: Order, *, signature: str, signature_timestamp: int, recv_window: int, cause: int = 0
-) -> Request[OrderReport]:
-    """Send ``order``. ``signature_timestamp`` and ``recv_window`` are in ms (protocol reference 3.2)."""
-    signed = SignedOrder(
-        order=order, signature=signature, signature_timestamp=signature_timestamp, recv_window=recv_window
-    )
+def create(signed: SignedOrder, *, cause: int = 0) -> Request[OrderReport]:
+    """Send an order (protocol reference 3.2)."""
     return Request(
         method="POST",
         path="/orders",
         answer=OrderReport,
         body=encode(signed.body()),
-        secrets=(escaped(signature),),
+        secrets=(escaped(signed.signature),),
         cause=cause,
     )
 
@@ -78,7 +73,7 @@ def create_batch(batch: Sequence[SignedOrder], *, cause: int = 0) -> Request[Bat
     Raises:
         ValueError: none, or more than `LARGEST_BATCH`.
     """
-    _check_batch(len(batch))
+    check_batch(len(batch))
     return Request(
         method="POST",
         path="/orders/batch",
@@ -100,27 +95,39 @@ def modify(
     Raises:
         ValueError: the order's venue id, which is part of what is signed, is not known.
     """
-    if not order.venue_id:
-        raise ValueError(f"order {order.client_id} cannot be modified: the venue's id is not known")
+    body = modification(
+        order, size=size, price=price, signature=signature, signature_timestamp=signature_timestamp
+    )
     return Request(
         method="PUT",
         path=f"/orders/{segment(order.venue_id)}",
         answer=OrderReport,
-        body=encode(
-            {
-                "id": order.venue_id,
-                "market": order.market,
-                "side": order.side,
-                "type": order.type,
-                "size": render(size),
-                "price": render(price),
-                "signature": signature,
-                "signature_timestamp": signature_timestamp,
-            }
-        ),
+        body=encode(body),
         secrets=(escaped(signature),),
         cause=cause,
     )
+
+
+def modification(
+    order: Order, *, size: int, price: int, signature: str, signature_timestamp: int
+) -> dict[str, Any]:
+    """A ModifyOrderRequest.
+
+    Raises:
+        ValueError: as `modify`.
+    """
+    if not order.venue_id:
+        raise ValueError(f"order {order.client_id} cannot be modified: the venue's id is not known")
+    return {
+        "id": order.venue_id,
+        "market": order.market,
+        "side": order.side,
+        "type": order.type,
+        "size": render(size),
+        "price": render(price),
+        "signature": signature,
+        "signature_timestamp": signature_timestamp,
+    }
 
 
 def cancel(order_id: str, *, cause: int = 0) -> Request[EmptyAnswer]:
@@ -142,7 +149,7 @@ def cancel_batch(
     Raises:
         ValueError: none, or more than `LARGEST_BATCH`.
     """
-    _check_batch(len(order_ids) + len(client_ids))
+    check_batch(len(order_ids) + len(client_ids))
     named = {"order_ids": list(order_ids), "client_order_ids": list(client_ids)}
     return Request(
         method="DELETE",
@@ -191,6 +198,7 @@ def history(
     return Request(method="GET", path=path, answer=OrderPage, cause=cause)
 
 
-def _check_batch(size: int) -> None:
+def check_batch(size: int) -> None:
+    """Raise ValueError for what is no batch."""
     if not 1 <= size <= LARGEST_BATCH:
         raise ValueError(f"a batch has 1 to {LARGEST_BATCH} orders, not {size}")

@@ -5,6 +5,7 @@ was. What the table does not list is unknown: the venue may have it, and nothing
 """
 
 import enum
+import re
 
 from bot.core.errors import NotSentError, RefusedError, RequestError, UnknownOutcomeError
 
@@ -21,7 +22,7 @@ class End(enum.Enum):
     OTHER_ANSWER = "any other answer: 5xx, 4xx without a code, redirects"
     ITEM_REFUSAL = "an order of a batch that was taken has an error with a code of the venue's"
     ITEM_FAILURE = "the same, and the code is none or says that the venue itself failed"
-    RPC_REFUSAL = "a JSON-RPC error that says no"
+    RPC_REFUSAL = "a JSON-RPC error that says no: by its number, or by a code of the venue's"
     OTHER_RPC_ERROR = "any other JSON-RPC error, -32603 among them"
 
 
@@ -44,7 +45,14 @@ DUPLICATE_CODE = "DUPLICATED_CLIENT_ID"
 FAILURE_CODES = frozenset({"INTERNAL_ERROR", "SERVICE_UNAVAILABLE"})
 """Codes that come with a 5xx where a whole request ends with them."""
 
-RPC_REFUSALS = frozenset({-32600, -32602, 40110, 40111, 40112, 40300, 42901})
+METHOD_ERROR = 100
+"""A failure of the business (protocol reference 4.2). It says no if it says why, by a code that REST has, too."""
+
+_CODE = re.compile("[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
+"""What all codes of the venue's look like (protocol reference 3.7)."""
+
+INVALID_PARAMS = -32602
+RPC_REFUSALS = frozenset({-32600, INVALID_PARAMS, 40110, 40111, 40112, 40300, 42901})
 
 
 def of_exception(words: str, *, has_begun: bool) -> RequestError:
@@ -82,10 +90,25 @@ def of_item(status: int, code: str, message: str) -> RequestError:
     return _error(end, f"{code or 'an error without a code'}: {message}", status, code, message)
 
 
-def of_reply(code: int, words: str) -> RequestError:
-    """A JSON-RPC error."""
-    end = End.RPC_REFUSAL if code in RPC_REFUSALS else End.OTHER_RPC_ERROR
-    return _error(end, f"{code}: {words}", code, "", words)
+def of_reply(code: int, message: str, data: object = None) -> RequestError:
+    """A JSON-RPC error. ``data`` may be anything; a refused order may have the code there that it has over REST."""
+    named = next((text for text in (data, message) if isinstance(text, str) and _CODE.fullmatch(text)), "")
+    if named == DUPLICATE_CODE:
+        end = End.DUPLICATE
+    elif named in MODE_CODES:
+        end = End.MODE
+    elif code in RPC_REFUSALS or (code == METHOD_ERROR and named and named not in FAILURE_CODES):
+        end = End.RPC_REFUSAL
+    else:
+        end = End.OTHER_RPC_ERROR
+    words = message if data is None else f"{message} ({data})".lstrip()
+    return _error(end, f"{code}: {words}", code, named, words)
+
+
+def of_words(status: int, words: str) -> RequestError:
+    """One order of a batch over the WebSocket, whose error is words; they may begin with a code of the venue's."""
+    code, _, message = words.partition(": ")
+    return of_item(status, code, message) if _CODE.fullmatch(code) else of_item(status, "", words)
 
 
 def _error(end: End, words: str, status: int = 0, code: str = "", message: str = "") -> RequestError:

@@ -15,37 +15,46 @@ T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
-class Request(Generic[T]):
-    """One request, its path below ``/v1``, and the type that its answer has."""
+class Ask:
+    """What is asked of the venue, by whichever way."""
 
     method: str
+    """Of HTTP, or of JSON-RPC."""
+
+    secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
+    """Texts in it that are never written down."""
+
+    cause: int = 0
+    """Number of the record that it is made because of; 0 for none."""
+
+    def show(self, text: str, hidden: str) -> str:
+        """``text`` with ``hidden`` in place of secrets."""
+        for secret in self.secrets:
+            text = text.replace(secret, hidden)
+        return text
+
+
+@attrs.frozen(kw_only=True)
+class Request(Ask, Generic[T]):
+    """One request, its path below ``/v1``, and the type that its answer has."""
+
     path: str
     answer: type[T]
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     body: bytes | None = None
-    secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
-    """Texts in headers and body that are never written down."""
-
     secret_answer: bool = False
     """The answer is itself a secret: it is never written down either."""
 
-    cause: int = 0
-    """Number of the record that this request is made because of; 0 for none."""
-
     def shown(self, hidden: str) -> dict[str, Any]:
         """What may be written down of it: method, path, headers and body, with ``hidden`` in place of secrets."""
-
-        def show(text: str) -> str:
-            for secret in self.secrets:
-                text = text.replace(secret, hidden)
-            return text
-
         shown: dict[str, Any] = {"method": self.method, "path": self.path}
-        headers = {name: show(value) for name, value in self.headers.items() if name != "Authorization"}
+        headers = {
+            name: self.show(value, hidden) for name, value in self.headers.items() if name != "Authorization"
+        }
         if headers:
             shown["headers"] = headers
         if self.body is not None:
-            shown["body"] = show(self.body.decode())
+            shown["body"] = self.show(self.body.decode(), hidden)
         return shown
 
     def read(self, status: int, body: bytes) -> T:

@@ -1,6 +1,6 @@
 """JSON-RPC frames of the WebSocket (protocol reference, section 4). No I/O."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -20,6 +20,8 @@ class Reply:
 
     id: int | str
     error: RequestError | None
+    result: msgspec.Raw = attrs.field(factory=msgspec.Raw, repr=False)
+    """JSON; empty where there is none."""
 
 
 @attrs.frozen
@@ -64,6 +66,10 @@ class UnreadableFrameError(ValueError):
     """No frame of the venue's, or one that cannot be understood."""
 
 
+class _Request(msgspec.Struct):
+    id: int
+
+
 class _Error(msgspec.Struct):
     code: int
     message: str | None = None
@@ -98,11 +104,19 @@ _READERS: dict[str, Callable[[msgspec.Raw], Message]] = {
 }
 
 
-def request(request_id: int, method: str, params: dict[str, Any]) -> str:
+def request(request_id: int, method: str, params: Mapping[str, Any] | msgspec.Raw) -> str:
     """One JSON-RPC 2.0 request as the text of a frame."""
     return msgspec.json.encode(
         {"jsonrpc": "2.0", "method": method, "params": params, "id": request_id}
     ).decode()
+
+
+def id_of(frame: str) -> int:
+    """The id in a request of ours; 0 for what is none."""
+    try:
+        return msgspec.json.decode(frame, type=_Request).id
+    except UNREADABLE:
+        return 0
 
 
 def orders_channel(market: str) -> str:
@@ -120,22 +134,23 @@ def read(frame: str | bytes) -> Message:
         UnreadableFrameError: with what is wrong; never anything else, whatever the frame holds.
     """
     try:
-        message = _frames.decode(frame)
-        if message.params is not None:
-            channel = message.params.channel
-            reader = _READERS.get(channel.partition(".")[0])
-            return OtherUpdate(channel) if reader is None else reader(message.params.data)
-    except UNREADABLE as unreadable:
+        return _message(_frames.decode(frame))
+    except UNREADABLE as unreadable:  # what can be decoded may still be too deep to be told
         raise UnreadableFrameError(str(unreadable)) from unreadable
-    if message.id is None:
-        raise UnreadableFrameError(f"neither a reply nor channel data: {message.error or message.method}")
-    return Reply(message.id, _error(message.error))
+
+
+def _message(frame: _Frame) -> Message:
+    if frame.params is not None:
+        channel = frame.params.channel
+        reader = _READERS.get(channel.partition(".")[0])
+        return OtherUpdate(channel) if reader is None else reader(frame.params.data)
+    if frame.id is None:
+        raise ValueError(f"neither a reply nor channel data: {frame.error or frame.method}")
+    result = msgspec.Raw() if frame.result is msgspec.UNSET else frame.result
+    return Reply(frame.id, _error(frame.error), result)
 
 
 def _error(error: _Error | None) -> RequestError | None:
     if error is None:
         return None
-    words = error.message or ""
-    if error.data is not None:
-        words = f"{words} ({error.data})".lstrip()
-    return outcome.of_reply(error.code, words)
+    return outcome.of_reply(error.code, error.message or "", error.data)

@@ -1,25 +1,24 @@
 """What the connection's life hands over: who holds one of these may act with it, and nobody else can.
 
-All are made by the ``open_*`` functions here and die with their scope.
+All are made by ``open_*`` functions, here and in `bot.session.stream`, and die with their scope.
 """
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from itertools import count
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import attrs
 import trio
 
 from bot.core.capability import Capability
 from bot.core.errors import NotSentError, RefusedError, SessionGoneError
-from bot.core.tape import HIDDEN
-from bot.link.http import Answer, Http, HttpCounters, Permit, Reservation, always
+from bot.link.answer import Answer, Permit, always
+from bot.link.http import Http, HttpCounters, Reservation
 from bot.link.pool import Lane
-from bot.link.websocket import WebSocket
-from bot.paradex import rpc
 from bot.paradex.answers import SystemTime
+from bot.paradex.calls import Call
 from bot.paradex.request import Request
+from bot.session.entry import OrderEntry
 
 T = TypeVar("T")
 
@@ -152,59 +151,12 @@ def open_authed_rest(http: Http, keeper: TokenKeeper) -> AuthedRest:
     return AuthedRest._mint(http, keeper)  # noqa: SLF001 - the minting module
 
 
-class Stream(metaclass=Capability):
-    """One WebSocket of one generation: requests over it, and the replies to them."""
-
-    def __init__(self, websocket: WebSocket) -> None:
-        self._websocket = websocket
-        self._ids = count(1)
-        self._waiting: dict[int | str, _PendingReply] = {}
-
-    async def call(self, method: str, params: dict[str, Any], *, secret: str = "") -> None:
-        """Send a request and wait for its reply: for ever, so the caller owns the deadline.
-
-        ``secret`` is a text among ``params`` that the tape does not get.
-
-        Raises:
-            RefusedError, UnknownOutcomeError: the reply is an error.
-            StreamClosedError: the connection ended first.
-        """
-        request_id = next(self._ids)
-        pending = self._waiting[request_id] = _PendingReply()
-        try:
-            frame = rpc.request(request_id, method, params)
-            await self._websocket.send(frame, shown=frame.replace(secret, HIDDEN) if secret else None)
-            await pending.arrived.wait()
-        finally:
-            del self._waiting[request_id]
-        if pending.reply is not None and pending.reply.error is not None:
-            raise pending.reply.error
-
-    def replied(self, reply: rpc.Reply) -> bool:
-        """Hand over a reply; False if nobody waits for it."""
-        pending = self._waiting.get(reply.id)
-        if pending is None:
-            return False
-        pending.reply = reply
-        pending.arrived.set()
-        return True
-
-
-@attrs.define(eq=False)
-class _PendingReply:
-    arrived: trio.Event = attrs.field(factory=trio.Event)
-    reply: rpc.Reply | None = None
-
-
-def open_stream(websocket: WebSocket) -> Stream:
-    return Stream._mint(websocket)  # noqa: SLF001 - the minting module
-
-
 class Session(metaclass=Capability):
     """The permit for new orders: a generation of the WebSocket that is subscribed and reconciled."""
 
-    def __init__(self, generation: int) -> None:
+    def __init__(self, generation: int, entry: OrderEntry | None = None) -> None:
         self.generation = generation
+        self._entry = entry
         self._alive = True
 
     def check(self) -> None:
@@ -216,14 +168,24 @@ class Session(metaclass=Capability):
     def is_alive(self) -> bool:
         return self._alive
 
+    async def send(self, call: Call[T], permit: Permit = always) -> Answer[T]:
+        """Send ``call`` once, over the WebSocket of this generation; as `bot.session.entry.OrderEntry.send`.
+
+        Raises:
+            NotSentError: there is no such WebSocket (any more), too.
+        """
+        if self._entry is None or not self._alive:
+            raise NotSentError(f"session {self.generation} has no WebSocket that takes orders")
+        return await self._entry.send(call, permit)
+
     def _die(self) -> None:
         self._alive = False
 
 
 @contextmanager
-def open_session(generation: int) -> Iterator[Session]:
-    """Make the permit; it is void when the block ends, however it ends."""
-    session = Session._mint(generation)  # noqa: SLF001 - the minting module
+def open_session(generation: int, entry: OrderEntry | None = None) -> Iterator[Session]:
+    """Make the permit; it is void when the block ends, however it ends. ``entry``: to send over its WebSocket."""
+    session = Session._mint(generation, entry)  # noqa: SLF001 - the minting module
     try:
         yield session
     finally:

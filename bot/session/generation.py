@@ -3,20 +3,25 @@
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from math import inf
+from typing import Any
 
 import attrs
 import trio
 from loguru import logger
 
 from bot.core.clock import Clock
-from bot.core.errors import FatalError, RefusedError, StreamClosedError, leaves
+from bot.core.errors import FatalError, RefusedError, RequestError, StreamClosedError, leaves
 from bot.core.tape import Tape
 from bot.link.clock import WallWatch
 from bot.link.websocket import StreamSettings, WebSocket, open_websocket
 from bot.paradex import rpc
-from bot.session.capabilities import AuthedRest, Session, Stream, Token, open_session, open_stream
+from bot.paradex.calls import CANCEL_ON_DISCONNECT
+from bot.session.capabilities import AuthedRest, Session, Token, open_session
+from bot.session.entry import OrderEntry
 from bot.session.inbox import FillReported, Inbox, OrderReported, SessionLost, SessionOpened
 from bot.session.snapshot import Snapshots
+from bot.session.stream import Stream, open_stream
 from bot.session.supervise import TaskStatus
 
 ESTABLISH_DEADLINE = 10.0
@@ -25,11 +30,14 @@ ESTABLISH_DEADLINE = 10.0
 UNREADABLE_PER_MINUTE = 10
 """Frames that make no sense; with this many in a minute the connection is given up (`faults.md` section 2)."""
 
+GOOD_LIFE = 60.0
+"""Seconds. A session that lived so long was welcome: if it ends because of who we are, that is a new matter."""
+
 BEARER_REFUSALS = frozenset({40110, 40111})
 """Codes that ask for another token (protocol reference 4.2)."""
 
-POLICY_VIOLATION, NO_SUBSCRIPTION = 1008, 4031
-"""Close codes. The venue's own, from 4000 on, are taken for the former; of the latter no token is to blame."""
+ABNORMAL, POLICY_VIOLATION, NO_SUBSCRIPTION = 1006, 1008, 4031
+"""Close codes. The venue's own, from 4000 on, are taken for the former; of the last no token is to blame."""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -45,6 +53,12 @@ class Generations:
     inbox: Inbox
     clock: Clock
     tape: Tape
+    cancel_on_disconnect: bool
+    """Whether the venue is to cancel the orders of a WebSocket that ends."""
+
+    enter: Callable[[Stream, Callable[[RefusedError], None]], OrderEntry | None]
+    """Order entry over a WebSocket, and whom it tells that the venue wants none; None for none."""
+
     known: Callable[[], Awaitable[None]]
     """Awaited before a session opens: what has to be in the stream by then."""
 
@@ -63,6 +77,9 @@ class Generations:
     ready_ms: float | None = None
     """How long the first one took from `wanted_ns`."""
 
+    _ready_at: float = attrs.field(default=inf, init=False)
+    """Since when the last session was ready, in trio time."""
+
     _blamed: Token | None = attrs.field(default=None, init=False)
     """With which the venue last closed a connection because of who we are."""
 
@@ -75,20 +92,25 @@ class Generations:
         """
         self.attempts += 1
         generation = self.attempts
+        self._ready_at = inf
         async with open_websocket(self.url, self.tls, self.settings, self.tape, generation) as websocket:
-            token = self.authed.token
+            token, stream = self.authed.token, open_stream(websocket)
             try:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(cancel_when, self.closing, nursery.cancel_scope)
-                    stream = open_stream(websocket)
+                    nursery.start_soon(self._until_closing, stream, nursery.cancel_scope)
                     nursery.start_soon(self._read, generation, websocket, stream)
                     nursery.start_soon(self._heartbeat, websocket)
                     nursery.start_soon(self._watch_wall)
                     await self._establish(stream, token)
-                    await self._serve(generation, task_status.started)
+                    outcast = _Outcast(self.authed, token)
+                    nursery.start_soon(outcast.end)
+                    entry = self.enter(stream, outcast.refused)
+                    await self._serve(generation, entry, task_status.started)
             except* StreamClosedError as ends:
                 self._look_at_code(ends, token)
                 raise
+            finally:
+                stream.lose()
             await websocket.close()
             logger.info("[STOP] Paradex WebSocket closed: 1000")
 
@@ -101,7 +123,8 @@ class Generations:
         for end in leaves(ends):
             if not (isinstance(end, StreamClosedError) and blames_us(end.code)):
                 continue
-            if self._blamed not in {None, token} and trio.current_time() < token.expires_at:
+            is_new_matter = self._blamed in {None, token} or trio.current_time() > self._ready_at + GOOD_LIFE
+            if not is_new_matter and trio.current_time() < token.expires_at:
                 raise FatalError(f"the venue ends the session with a new token, too: {end}") from end
             self._blamed = token
             self.authed.token_refused(token)
@@ -109,7 +132,9 @@ class Generations:
     async def _establish(self, stream: Stream, token: Token) -> None:
         with trio.move_on_after(ESTABLISH_DEADLINE) as deadline:
             try:
-                for method, params in opening(token.text, self.markets):
+                for method, params in opening(
+                    token.text, self.markets, cancel_on_disconnect=self.cancel_on_disconnect
+                ):
                     await stream.call(method, params, secret=token.text)
             except RefusedError as refused:
                 if method == "auth" and refused.status in BEARER_REFUSALS:
@@ -118,17 +143,31 @@ class Generations:
             channels = ", ".join(map(rpc.orders_channel, self.markets))
             logger.info("[INIT] Paradex WebSocket subscribed: {}", channels)
         if deadline.cancelled_caught:
-            raise StreamClosedError(1006, f"not subscribed within {ESTABLISH_DEADLINE:g} s")
+            raise StreamClosedError(ABNORMAL, f"not subscribed within {ESTABLISH_DEADLINE:g} s")
 
-    async def _serve(self, generation: int, ready: Callable[[Session], None]) -> None:
+    async def _until_closing(self, stream: Stream, scope: trio.CancelScope) -> None:
+        """Whatever rests at a clean end is somebody else's, and stays: this WebSocket's end must not cancel it."""
+        await self.closing.wait()
+        if self.cancel_on_disconnect:
+            with trio.move_on_after(self.settings.close_timeout / 2):
+                try:
+                    await stream.call(*arming(enabled=False))
+                except (RequestError, StreamClosedError) as error:
+                    logger.warning("[STOP] Paradex cancel-on-disconnect still armed: {}", error)
+        scope.cancel()
+
+    async def _serve(
+        self, generation: int, entry: OrderEntry | None, ready: Callable[[Session], None]
+    ) -> None:
         await self.known()
         # Subscribed before the snapshot is asked for: what changes in between is in both, and in neither never.
         self.inbox(await self.snapshots.take())
-        with open_session(generation) as session:
+        with open_session(generation, entry) as session:
             try:
                 self.inbox(SessionOpened(session))
                 elapsed_ms = (self.clock.monotonic_ns() - self.wanted_ns) / 1e6
                 self.count += 1
+                self._ready_at = trio.current_time()
                 if self.ready_ms is None:
                     self.ready_ms = elapsed_ms
                 logger.info("[INIT] Paradex session {} ready in {:.0f} ms", generation, elapsed_ms)
@@ -149,7 +188,7 @@ class Generations:
                 unreadable.append(trio.current_time())
                 if len(unreadable) == UNREADABLE_PER_MINUTE and unreadable[-1] - unreadable[0] < 60:
                     raise StreamClosedError(
-                        1006, f"{UNREADABLE_PER_MINUTE} unreadable frames in a minute"
+                        ABNORMAL, f"{UNREADABLE_PER_MINUTE} unreadable frames in a minute"
                     ) from error
             else:
                 hear(message, frame.ns, generation, stream.replied, self.inbox)
@@ -160,29 +199,63 @@ class Generations:
             with trio.move_on_after(self.settings.ping_deadline) as deadline:
                 await websocket.ping()
             if deadline.cancelled_caught:
-                raise StreamClosedError(1006, f"no pong within {self.settings.ping_deadline:g} s")
+                raise StreamClosedError(ABNORMAL, f"no pong within {self.settings.ping_deadline:g} s")
 
     async def _watch_wall(self) -> None:
         jump = await WallWatch(self.clock).jumped()
         # A machine that slept missed everything, and an open socket does not show it.
-        raise StreamClosedError(1006, f"our clock jumped by {jump:+.1f} s")
+        raise StreamClosedError(ABNORMAL, f"our clock jumped by {jump:+.1f} s")
 
 
-def opening(token: str, markets: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """What a generation asks of the venue before it may trade, in this order: methods and their parameters."""
+@attrs.define(eq=False)
+class _Outcast:
+    """Ends a generation whose WebSocket the venue takes no orders from."""
+
+    authed: AuthedRest
+    token: Token
+    _end: StreamClosedError | None = None
+    _told: trio.Event = attrs.field(factory=trio.Event)
+
+    def refused(self, refusal: RefusedError) -> None:
+        """A token that does not hold is renewed; what is not permitted at all another one has to change."""
+        if refusal.status in BEARER_REFUSALS:
+            self.authed.token_refused(self.token)
+        code = ABNORMAL if refusal.status in BEARER_REFUSALS else POLICY_VIOLATION
+        self._end = StreamClosedError(code, f"no orders are taken: {refusal}")
+        self._told.set()
+
+    async def end(self) -> None:
+        await self._told.wait()
+        assert self._end is not None
+        raise self._end
+
+
+Method = tuple[str, dict[str, Any]]
+"""A method and its parameters."""
+
+
+def opening(token: str, markets: Sequence[str], *, cancel_on_disconnect: bool) -> Iterator[Method]:
+    """What a generation asks of the venue before it may trade, in this order."""
     yield "auth", {"bearer": token}
+    if cancel_on_disconnect:
+        yield arming(enabled=True)
     for market in markets:
         yield "subscribe", {"channel": rpc.orders_channel(market)}
         yield "subscribe", {"channel": rpc.fills_channel(market)}
 
 
+def arming(*, enabled: bool) -> Method:
+    """Have the venue cancel the orders of this WebSocket when it ends, or not (protocol reference 5.3)."""
+    return CANCEL_ON_DISCONNECT, {"enabled": enabled}
+
+
 def hear(
-    message: rpc.Message, ns: int, generation: int, replied: Callable[[rpc.Reply], bool], inbox: Inbox
+    message: rpc.Message, ns: int, generation: int, replied: Callable[[rpc.Reply, int], bool], inbox: Inbox
 ) -> None:
     """Pass on what a frame said that came at ``ns``. ``replied`` tells whether somebody waited for that reply."""
     match message:
         case rpc.Reply() as reply:
-            if not replied(reply):
+            if not replied(reply, ns):
                 logger.warning("[WS] Paradex reply that nobody asked for: {}", reply)
         case rpc.OrderUpdate(report):
             inbox(OrderReported(generation, report, ns))
@@ -195,8 +268,3 @@ def hear(
 def blames_us(close_code: int) -> bool:
     """Whether who we are is why the venue closed the connection (`faults.md` section 2)."""
     return close_code == POLICY_VIOLATION or (4000 <= close_code < 5000 and close_code != NO_SUBSCRIPTION)
-
-
-async def cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
-    await event.wait()
-    scope.cancel()

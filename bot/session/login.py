@@ -11,8 +11,9 @@ from loguru import logger
 from bot.core.errors import FatalError, RefusedError, RequestError, UnknownOutcomeError
 from bot.core.market import Market
 from bot.core.recovered import AccountClaim, NoClaim, Recovered
+from bot.link.answer import Answer
 from bot.link.clock import VenueClock, WallWatch
-from bot.link.http import Answer, Http
+from bot.link.http import Http
 from bot.link.secrets import Redactor, Secret
 from bot.link.signer import Signer, open_signer
 from bot.paradex import rest

@@ -7,7 +7,7 @@ import trio
 from loguru import logger
 
 from bot.core.errors import RequestError
-from bot.link.http import Answer
+from bot.link.answer import Answer
 from bot.paradex import rest
 from bot.paradex.answers import SystemState
 from bot.paradex.mode import OK

@@ -26,6 +26,7 @@ _TYPES = {
     str: "a string",
     int: "a whole number",
     float: "a number",
+    bool: "true or false",
     Fixed: f'a decimal number such as "0.01", of at most {DECIMALS} decimals',
     tuple[str, ...]: 'an array of strings such as ["one", "two"]',
 }
@@ -99,6 +100,13 @@ _CONVERTER.register_structure_hook_func(partial(operator.eq, tuple[str, ...]), _
 def _int(raw: object, _: object) -> int:
     if not isinstance(raw, int) or isinstance(raw, bool):  # Python calls a bool an int
         raise TypeError("not a whole number")
+    return raw
+
+
+@_CONVERTER.register_structure_hook
+def _bool(raw: object, _: object) -> bool:
+    if not isinstance(raw, bool):
+        raise TypeError("neither true nor false")
     return raw
 
 

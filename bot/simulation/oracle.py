@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-import msgspec
-
 from bot.core.errors import NotSentError, RefusedError
 from bot.core.fixed import Fixed, parse, render
 from bot.core.order import State
@@ -20,6 +18,7 @@ from bot.exchange.faults.witness import OrderSeen
 from bot.exchange.matching.orders import CLOSED, OPEN, Order
 from bot.journal.reader import find
 from bot.journal.recovery import SessionOrders, recover
+from bot.journal.sent import orders_in, placed
 from bot.simulation.evidence import Evidence
 from bot.simulation.notes import COMMITTED, Line
 from bot.trading.step.guard import TAKES_ALL, TAKES_POST_ONLY
@@ -329,14 +328,7 @@ INVARIANTS: dict[str, Callable[[Evidence], Iterator[str]]] = {
 
 def _sent(line: Line) -> Iterator[str]:
     """The client ids of the orders that a request places, if the line is one."""
-    if (
-        line.kind is Kind.REQUEST
-        and line.data["method"] == "POST"
-        and line.data["path"] in {"/orders", "/orders/batch"}
-    ):
-        body = msgspec.json.decode(line.data["body"])
-        for order in body if isinstance(body, list) else [body]:
-            yield order["client_id"]
+    yield from (order["client_id"] for order in placed(line.kind, line.data) or ())
 
 
 def _arrived(evidence: Evidence, seen: OrderSeen) -> float:
@@ -353,6 +345,5 @@ def _last_told(evidence: Evidence) -> dict[str, dict[str, str]]:
 
 
 def _recv_window_ns(line: Line, client_id: str) -> int:
-    body = msgspec.json.decode(line.data["request"]["body"])
-    orders = body if isinstance(body, list) else [body]
+    orders = orders_in(line.data["request"]["body"])
     return next(int(order["recv_window"]) for order in orders if order["client_id"] == client_id) * 1_000_000

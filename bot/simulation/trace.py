@@ -28,7 +28,7 @@ class Trace:
     def write(self, kind: Kind, data: Any, *, generation: int = 0) -> Stamp:
         stamp = self.tape.write(kind, data, generation=generation)
         if kind is Kind.FAILURE:
-            self._paths.pop(data["x"])
+            self._paths.pop(data["x"], None)  # of a call there is none
         elif kind in SHOWN:
             text = self._text(kind, data)
             self.lines.append((trio.current_time(), str(kind), text))
@@ -47,4 +47,6 @@ class Trace:
             case Kind.ANSWER:
                 body = "[secret]" if data["body"] == HIDDEN else data["body"]
                 return f"{data['status']} {body} {self._paths.pop(data['x'])}"
+            case Kind.FRAME_OUT if isinstance(data, dict):
+                return str(data["frame"])
         return str(data)

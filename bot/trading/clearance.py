@@ -1,6 +1,6 @@
 """Every open order of an account cancelled, whoever placed it: for a person, not for a bot that trades."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
 import trio
@@ -38,8 +38,11 @@ class Clearance:
     """No order is open. If it is False although none is left, nobody could tell, or new ones keep coming."""
 
 
-async def clear(authed: AuthedRest, market: str | None) -> Clearance:
-    """Cancel every open order, in ``market`` or in all, until none is open or the time is up."""
+async def clear(authed: AuthedRest, market: str | None, cancel: Callable[[], Awaitable[object]]) -> Clearance:
+    """Cancel every open order, in ``market`` or in all, until none is open or the time is up.
+
+    ``cancel`` asks for that; its answer means no more than that the cancels are queued: the next list tells.
+    """
     seen: dict[str, OrderReport] = {}
     left: dict[str, OrderReport] = {}
     quiet_since: float | None = None
@@ -56,20 +59,14 @@ async def clear(authed: AuthedRest, market: str | None) -> Clearance:
                 quiet_since = None if left else asked_at if quiet_since is None else quiet_since
                 is_clear = quiet_since is not None and asked_at >= quiet_since + QUIET
             if not is_clear:
-                await _cancel(authed, market)
+                failure = await failure_of(cancel())
+                if failure is not None:
+                    logger.warning("[CANCEL] Paradex orders not cancelled: {}", failure)
                 await trio.sleep(LOOK_EVERY)
     ended = {id_: report for id_, report in seen.items() if id_ not in left}
     if ended:
         ended |= await _closed(authed, market, ended)
     return Clearance(gone=tuple(ended.values()), left=tuple(left.values()), is_clear=is_clear)
-
-
-async def _cancel(authed: AuthedRest, market: str | None) -> None:
-    """Its answer means no more than that the cancels are queued: the next list tells."""
-    async with authed.reserve_order_lane() as lane:
-        failure = await failure_of(lane.send(orders.cancel_all(market)))
-    if failure is not None:
-        logger.warning("[CANCEL] Paradex orders not cancelled: {}", failure)
 
 
 async def _closed(

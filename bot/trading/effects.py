@@ -65,16 +65,25 @@ class ModifyOrder(Effect):
 
 @attrs.frozen
 class CancelOrder(Effect):
-    """Ask the venue to cancel: by its id, or where that is not known by ours."""
+    """Ask the venue to cancel: by its id, or where that is not known by ours.
+
+    Over the WebSocket of ``session``, if that still lives when its turn comes; else over REST.
+    """
 
     order: Order
+    session: Session | None = None
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        return (self.order,)
 
 
 @attrs.frozen
 class CancelBatch(Effect):
-    """Ask the venue to cancel these orders, in one request."""
+    """Ask the venue to cancel these orders, in one request; ``session`` as in `CancelOrder`."""
 
     orders: tuple[Order, ...]
+    session: Session | None = None
 
 
 @attrs.frozen

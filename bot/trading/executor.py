@@ -1,18 +1,15 @@
 """Carries out what the order manager decided, and reports how it went. It decides nothing itself."""
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Any
 
 import attrs
 import trio
 
-from bot.core.errors import RequestError, UnknownOutcomeError, failure_of, or_failure
+from bot.core.errors import RequestError, UnknownOutcomeError, or_failure
 from bot.core.order import Order
 from bot.core.setting import setting
-from bot.link.http import Answer
-from bot.paradex import batch, orders, rest
-from bot.paradex.answers import CancelsAnswer, EmptyAnswer, OrderPage, OrderReport
-from bot.paradex.request import Request
+from bot.link.answer import Answer
+from bot.paradex import orders, rest
 from bot.session.capabilities import AuthedRest
 from bot.session.inbox import Inbox
 from bot.session.snapshot import Snapshots
@@ -32,10 +29,17 @@ from bot.trading.effects import (
     TakeSnapshot,
     TimerFired,
 )
+from bot.trading.requests import (
+    REST,
+    WS,
+    cancelling_call,
+    cancelling_request,
+    failures_of_cancels,
+    find_report,
+    history_request,
+)
 from bot.trading.sending import Sender
 from bot.trading.step.recovery import ADOPT, CANCEL
-
-T = TypeVar("T")
 
 CANCEL_DEADLINE = 2.5
 """Seconds for a turn and an answer. Shorter than any other request's: a cancel may be repeated, and a stop that waits
@@ -59,6 +63,15 @@ class OrdersSettings:
         "what becomes of orders that an earlier run left resting: cancelled, or adopted by the strategy",
         choices=(CANCEL, ADOPT),
     )
+    via: str = setting(
+        REST,
+        "the way of orders: requests over HTTP, or calls over the WebSocket that confirms them",
+        choices=(REST, WS),
+    )
+    cancel_on_disconnect: bool = setting(
+        default=False,
+        help="have the venue cancel the orders that were placed over a WebSocket when that ends",
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -81,13 +94,10 @@ class Executor:
                 await self.sender.place(effect, cause)
             case ModifyOrder():
                 await self.sender.modify(effect, cause)
-            case CancelOrder(order):
-                failure = await failure_of(self._cancel(cancel_request(order, cause)))
-                self.inbox(CancelEnded(order.client_id, failure))
-            case CancelBatch(unwanted):
-                cancelled = await or_failure(self._cancel(cancel_batch_request(unwanted, cause)))
+            case CancelOrder() | CancelBatch():
+                cancelled = await or_failure(self._cancel(effect, cause))
                 result = cancelled.value if isinstance(cancelled, Answer) else cancelled
-                for client_id, failure in failures_of_cancels(unwanted, result).items():
+                for client_id, failure in failures_of_cancels(effect, result).items():
                     self.inbox(CancelEnded(client_id, failure))
             case LookUpOrder(order):
                 self.inbox(await self._look_up(order, cause))
@@ -105,11 +115,13 @@ class Executor:
             case _:
                 raise TypeError(f"no such effect: {effect!r}")
 
-    async def _cancel(self, request: Request[T]) -> Answer[T]:
+    async def _cancel(self, effect: CancelOrder | CancelBatch, cause: int) -> Answer[Any]:
         """Cancels need no session, and no journal: they go while one of them is away, too."""
         with trio.move_on_after(CANCEL_DEADLINE):
+            if effect.session is not None and effect.session.is_alive:
+                return await effect.session.send(cancelling_call(effect, cause))
             async with self.authed.reserve_order_lane() as lane:
-                return await lane.send(request)
+                return await lane.send(cancelling_request(effect, cause))
         raise UnknownOutcomeError(f"the cancel had no answer within {CANCEL_DEADLINE:g} s")
 
     async def _look_up(self, order: Order, cause: int) -> LookedUp:
@@ -120,41 +132,3 @@ class Executor:
             return LookedUp(order.client_id, failure)
         found = find_report(order.client_id, open_orders.value.results, history.value.results)
         return LookedUp(order.client_id, found, (open_orders.exchange, history.exchange))
-
-
-def cancel_request(order: Order, cause: int) -> Request[EmptyAnswer]:
-    """By the venue's id, or where that is not known by ours; because of the record with the number ``cause``."""
-    if order.venue_id:
-        return orders.cancel(order.venue_id, cause=cause)
-    return orders.cancel_by_client_id(order.client_id, market=order.market, cause=cause)
-
-
-def cancel_batch_request(unwanted: Sequence[Order], cause: int) -> Request[CancelsAnswer]:
-    """Each by the venue's id, or where that is not known by ours."""
-    return orders.cancel_batch(
-        [order.venue_id for order in unwanted if order.venue_id],
-        [order.client_id for order in unwanted if not order.venue_id],
-        cause=cause,
-    )
-
-
-def failures_of_cancels(
-    unwanted: Sequence[Order], result: CancelsAnswer | RequestError
-) -> Mapping[str, RequestError | None]:
-    """By client id: why a cancel failed that was asked for in a batch; None for one that is queued."""
-    if isinstance(result, RequestError):
-        return dict.fromkeys((order.client_id for order in unwanted), result)
-    told = batch.cancels(unwanted, result)
-    return {client_id: batch.failure_of_cancel(each) for client_id, each in told.items()}
-
-
-def history_request(order: Order, cause: int) -> Request[OrderPage]:
-    """Because of the record with the number ``cause``."""
-    return orders.history(order.client_id, market=order.market, cause=cause)
-
-
-def find_report(
-    client_id: str, open_orders: Sequence[OrderReport], history: Sequence[OrderReport]
-) -> OrderReport | None:
-    """Look in both places: an order that is open need not be in the history yet, nor a closed one among the open."""
-    return next((report for report in (*history, *open_orders) if report.client_id == client_id), None)

@@ -12,7 +12,7 @@ from bot.paradex.answers import CancelsAnswer, OrderReport
 from bot.paradex.request import Request
 from bot.session.capabilities import AuthedRest
 from bot.trading.effects import batches
-from bot.trading.executor import cancel_batch_request, cancel_request, find_report, history_request
+from bot.trading.requests import cancel_batch_request, cancel_request, find_report, history_request
 from bot.trading.step.ledger import EVENT_OF_STATUS
 from bot.trading.step.pursuit import FEW
 

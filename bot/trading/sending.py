@@ -4,25 +4,31 @@ Its intent is in the journal before the first byte leaves, and whether it still 
 to happen.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
 
 import attrs
 import trio
+from loguru import logger
 
 from bot.core.clock import Clock
-from bot.core.errors import JournalError, NotSentError, RequestError, SessionGoneError, or_failure
+from bot.core.errors import (
+    JournalError,
+    NotSentError,
+    RefusedError,
+    RequestError,
+    SessionGoneError,
+    or_failure,
+)
 from bot.core.order import Order
 from bot.core.tape import HIDDEN, Tape
+from bot.link.answer import Answer, Permit
 from bot.link.clock import VenueClock
-from bot.link.http import Answer, Permit
 from bot.link.signer import Signature, Signer, UnsignableError
-from bot.paradex import batch, orders, outcome
-from bot.paradex.answers import BatchAnswer, OrderReport
+from bot.paradex import outcome
 from bot.paradex.orders import SignedOrder
-from bot.paradex.request import Request
-from bot.paradex.snip12 import OrderTerms
-from bot.session.capabilities import AuthedReservation, AuthedRest, Session
+from bot.session.capabilities import AuthedRest, Session
 from bot.session.inbox import Inbox
 from bot.session.stop import Stop
 from bot.trading.effects import (
@@ -34,11 +40,16 @@ from bot.trading.effects import (
     SendStarted,
     Signed,
 )
-
-T = TypeVar("T")
+from bot.trading.requests import WS, Sent, modified_terms, modifying, placing, results_of, terms
 
 PATIENCE_S = 1.0
 """How long a stop waits for the answer to what has left. Then it is looked for, while there is time to do so."""
+
+
+class Way(Protocol):
+    """A turn in a lane, or a session."""
+
+    async def send(self, request: Any, permit: Permit) -> Answer[Any]: ...
 
 
 @attrs.frozen
@@ -65,6 +76,8 @@ class Sender:
     clock: Clock
     venue_clock: VenueClock
     stop: Stop
+    via: str
+    """`bot.trading.requests.REST` or ``WS``"""
 
     async def place(self, effect: PlaceOrder | PlaceBatch, cause: int) -> None:
         answer = await or_failure(self._place(effect, cause))
@@ -96,7 +109,7 @@ class Sender:
     async def _place(self, effect: PlaceOrder | PlaceBatch, cause: int) -> Answer[Any]:
         """Raises what `AuthedReservation.send` does."""
         permit = self._permit(effect.session)
-        async with self.authed.reserve_order_lane() as lane:
+        async with self._turn(effect.session) as way:
             permit()
             signings: list[_Signing] = []
             for order in effect.orders:
@@ -105,26 +118,42 @@ class Sender:
                 signings.append(self._sign_order(order))
             signed = [self._signed(*each) for each in zip(effect.orders, signings, strict=True)]
             for each, signing in zip(signed, signings, strict=True):
-                self._start(each.order, Signed.PLACE, signing, place_request(effect, [each], cause))
+                self._start(each.order, Signed.PLACE, signing, placing(effect, [each], cause, self.via))
             self._commit()
-            return await self._send(lane, place_request(effect, signed, cause), permit)
+            try:
+                return await self._send(way, placing(effect, signed, cause, self.via), permit)
+            except RefusedError as refused:
+                if not (self.via == WS and is_form_refused(effect, refused)):
+                    raise
+                # The venue takes batches as the SDK sends them, or never. It has said that it has none of these.
+                logger.warning("[ORDER] Paradex batch refused as specified, sent as an array: {}", refused)
+                return await self._send(way, placing(effect, signed, cause, self.via, bare=True), permit)
 
-    async def _modify(self, effect: ModifyOrder, cause: int) -> Answer[OrderReport]:
+    async def _modify(self, effect: ModifyOrder, cause: int) -> Answer[Any]:
         """Raises what `AuthedReservation.send` does."""
         permit = self._permit(effect.session)
-        async with self.authed.reserve_order_lane() as lane:
+        async with self._turn(effect.session) as way:
             permit()
             signing = self._sign(
                 lambda timestamp: self.signer.sign_modify(
                     modified_terms(effect, timestamp), order_id=effect.order.venue_id
                 )
             )
-            request = modify_request(effect, signing.signature.wire(), signing.timestamp, cause)
+            request = modifying(effect, signing.signature.wire(), signing.timestamp, cause, self.via)
             self._start(effect.order, Signed.MODIFY, signing, request)
             self._commit()
-            return await self._send(lane, request, permit)
+            return await self._send(way, request, permit)
 
-    async def _send(self, lane: AuthedReservation, request: Request[T], permit: Permit) -> Answer[T]:
+    @asynccontextmanager
+    async def _turn(self, session: Session) -> AsyncIterator[Way]:
+        """Over the WebSocket there is no need to wait for one."""
+        if self.via == WS:
+            yield session
+        else:
+            async with self.authed.reserve_order_lane() as lane:
+                yield lane
+
+    async def _send(self, way: Way, request: Any, permit: Permit) -> Answer[Any]:
         """Raises what `AuthedReservation.send` does."""
         has_begun = False
 
@@ -134,7 +163,7 @@ class Sender:
             has_begun = True
 
         with self.stop.no_longer_than(PATIENCE_S):
-            return await lane.send(request, leave)
+            return await way.send(request, leave)
         raise outcome.of_exception(f"the bot is stopping: {self.stop.reason}", has_begun=has_begun)
 
     def _permit(self, session: Session) -> Permit:
@@ -170,7 +199,7 @@ class Sender:
             raise NotSentError(str(error)) from error
         return _Signing(signature, timestamp, self.clock.monotonic_ns() - started_ns)
 
-    def _start(self, order: Order, what: Signed, signing: _Signing, request: Request[Any]) -> None:
+    def _start(self, order: Order, what: Signed, signing: _Signing, request: Sent) -> None:
         signature = signing.signature
         self.inbox(
             SendStarted(
@@ -194,59 +223,10 @@ class Sender:
             raise NotSentError(str(error)) from error
 
 
-def terms(order: Order, timestamp_ms: int) -> OrderTerms:
-    """What is signed of ``order``."""
-    return OrderTerms(
-        timestamp_ms=timestamp_ms,
-        market=order.market,
-        side=order.side,
-        order_type=order.type,
-        size=order.size,
-        price=order.price,
-    )
+def is_form_refused(effect: PlaceOrder | PlaceBatch, refused: RefusedError) -> bool:
+    """Whether the venue may have refused the form of a batch: its documents and its SDK disagree (reference 5.2).
 
-
-def modified_terms(effect: ModifyOrder, timestamp_ms: int) -> OrderTerms:
-    """What is signed of the order as it is wanted, beside the venue's id of it."""
-    wanted = effect.wanted
-    return terms(attrs.evolve(effect.order, size=wanted.size, price=wanted.price), timestamp_ms)
-
-
-def place_request(effect: PlaceOrder | PlaceBatch, signed: Sequence[SignedOrder], cause: int) -> Request[Any]:
-    """What carries out ``effect``, with those of its orders that are ``signed``."""
-    if isinstance(effect, PlaceBatch):
-        return orders.create_batch(signed, cause=cause)
-    (one,) = signed
-    return orders.create(
-        one.order,
-        signature=one.signature,
-        signature_timestamp=one.signature_timestamp,
-        recv_window=one.recv_window,
-        cause=cause,
-    )
-
-
-def modify_request(
-    effect: ModifyOrder, signature: str, timestamp_ms: int, cause: int
-) -> Request[OrderReport]:
-    """What carries out ``effect``."""
-    return orders.modify(
-        effect.order,
-        size=effect.wanted.size,
-        price=effect.wanted.price,
-        signature=signature,
-        signature_timestamp=timestamp_ms,
-        cause=cause,
-    )
-
-
-def results_of(
-    sent: Sequence[Order], answer: OrderReport | BatchAnswer
-) -> Mapping[str, OrderReport | RequestError]:
-    """By client id: what the venue says of each order that was sent."""
-    if isinstance(answer, BatchAnswer):
-        return batch.creations(sent, answer)
-    (order,) = sent
-    if answer.client_id not in {None, "", order.client_id}:
-        return {order.client_id: outcome.of_unreadable(f"the answer is about order {answer.client_id}")}
-    return {order.client_id: answer}
+    A code of the venue's would be about what the orders say.
+    """
+    is_about_form = refused.status == outcome.INVALID_PARAMS and not refused.code
+    return isinstance(effect, PlaceBatch) and is_about_form

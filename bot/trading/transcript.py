@@ -14,6 +14,7 @@ from bot.core.fixed import render
 from bot.core.order import Order
 from bot.core.tape import Kind
 from bot.paradex.address import to_hex
+from bot.session.capabilities import Session
 from bot.session.inbox import (
     Item,
     KillSwitchPulled,
@@ -133,8 +134,8 @@ def of_effect(effect: Effect) -> Line:  # noqa: C901, PLR0912 - one case for eac
             )
         case PlaceOrder(order, session):
             told = {"do": "place", **recovered.told_terms(order), "generation": session.generation}
-        case CancelOrder(order):
-            told = {"do": "cancel", **_named(order)}
+        case CancelOrder(order, session):
+            told = {"do": "cancel", **_named(order), **_over(session)}
         case SetTimer(timer, seconds):
             told = {"do": "wait", "purpose": timer.purpose, "subject": timer.subject, "seconds": seconds}
         case FetchBbo(market):
@@ -150,8 +151,8 @@ def of_effect(effect: Effect) -> Line:  # noqa: C901, PLR0912 - one case for eac
                 "price": render(effect.wanted.price),
                 "generation": session.generation,
             }
-        case CancelBatch(orders):
-            told = {"do": "cancel batch", "orders": [_named(order) for order in orders]}
+        case CancelBatch(orders, session):
+            told = {"do": "cancel batch", "orders": [_named(order) for order in orders], **_over(session)}
         case LookUpOrder(order):
             told = {"do": "look up", "client_id": order.client_id}
         case TakeSnapshot():
@@ -167,6 +168,11 @@ def of_effect(effect: Effect) -> Line:  # noqa: C901, PLR0912 - one case for eac
         case _:
             raise TypeError(f"no such effect: {effect!r}")
     return Line(Kind.EFFECT, told)
+
+
+def _over(session: Session | None) -> dict[str, int]:
+    """Which generation's WebSocket is wanted for it, if any."""
+    return {} if session is None else {"generation": session.generation}
 
 
 def _named(order: Order) -> dict[str, str]:

@@ -30,7 +30,13 @@ def place(client_id: str = "a") -> tuple[str, Any]:
 def intent(client_id: str = "a", *, method: str = "POST", body: str | None = None) -> tuple[str, Any]:
     body = body or f'{{"client_id":"{client_id}","recv_window":5000}}'
     request = {"method": method, "path": "/orders", "body": body}
-    return Kind.INTENT, {"client_id": client_id, "signature_timestamp": 1_000_000, "request": request}
+    what = "modify" if method == "PUT" else "place"
+    return Kind.INTENT, {
+        "what": what,
+        "client_id": client_id,
+        "signature_timestamp": 1_000_000,
+        "request": request,
+    }
 
 
 def order(state: str, client_id: str = "a", **others: Any) -> tuple[str, Any]:

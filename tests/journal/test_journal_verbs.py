@@ -476,8 +476,8 @@ def test_each_file_is_judged_and_the_worst_is_the_exit_code(
     assert answers[1]["damage"]["reason"] == "the record is cut short"
 
 
-def body(client_id: str) -> str:
-    return json.dumps({"client_id": client_id, "signature": "<hidden>"})
+def body(client_id: str, **others: str) -> str:
+    return json.dumps({"client_id": client_id, "signature": "<hidden>"} | others)
 
 
 def intent(client_id: str) -> tuple[str, Any]:
@@ -489,6 +489,15 @@ def intent(client_id: str) -> tuple[str, Any]:
 
 def sent(x: int, text: str, path: str = "/orders") -> tuple[str, Any]:
     return "http>", {"x": x, "of": 0, "method": "POST", "path": path, "body": text}
+
+
+def call(x: int, request_id: int, method: str, params: str) -> tuple[str, Any]:
+    frame = f'{{"jsonrpc":"2.0","method":"{method}","params":{params},"id":{request_id}}}'
+    return "ws>", {"x": x, "of": 0, "frame": frame}
+
+
+def reply(request_id: int, **others: str) -> tuple[str, Any]:
+    return "ws<", "".join(f'{{"id":{request_id},"{name}":{text}}}' for name, text in others.items())
 
 
 def asked(first: int, *paths: str) -> list[tuple[str, Any]]:
@@ -529,22 +538,59 @@ IMPOSSIBLE: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ),
     (
         "something else",
-        [intent("a"), sent(1, body("a") + " ")],
+        [intent("a"), sent(1, body("a", size="2"))],
         ["2: order a is sent otherwise than its intent says"],
     ),
     (
         "a batch without intent",
         [intent("a"), sent(1, f"[{body('a')},{body('b')}]", "/orders/batch")],
-        [
-            "2: order a is sent otherwise than its intent says",
-            "2: order b is sent, and no intent before this is of it",
-        ],
+        ["2: order b is sent, and no intent before this is of it"],
     ),
     ("no batch", [sent(1, "?", "/orders/batch")], ["1: order ? is sent, and no intent before this is of it"]),
     (
         "a modification without intent",
-        [("http>", {"x": 1, "method": "PUT", "path": "/orders/9", "body": "{}"})],
-        ["1: PUT /orders/9 is sent, and no intent before this is of it"],
+        [("http>", {"x": 1, "method": "PUT", "path": "/orders/9", "body": '{"id":"9"}'})],
+        ["1: new terms of 9 are sent, and no intent before this is of it"],
+    ),
+    (
+        "new terms that nobody can read",
+        [("http>", {"x": 1, "method": "PUT", "path": "/orders/9", "body": "?"})],
+        ["1: new terms of ? are sent, and no intent before this is of it"],
+    ),
+    (
+        "a call without intent",
+        [call(1, 4, "order.create", body("a"))],
+        ["1: order a is sent, and no intent before this is of it"],
+    ),
+    (
+        "a batch of calls without intent",
+        [intent("a"), call(1, 4, "order.create_batch", f'{{"orders":[{body("a")},{body("b")}]}}')],
+        ["2: order b is sent, and no intent before this is of it"],
+    ),
+    (
+        "new terms in a call without intent",
+        [call(1, 4, "order.modify", '{"id":"9"}')],
+        ["1: new terms of 9 are sent, and no intent before this is of it"],
+    ),
+    (
+        "a call that goes twice",
+        [
+            intent("a"),
+            call(1, 4, "order.create", body("a")),
+            reply(4, result="{}"),
+            call(2, 5, "order.create", body("a")),
+        ],
+        ["4: order a is sent, and no intent before this is of it"],
+    ),
+    (
+        "the reply to another call",
+        [
+            intent("a"),
+            call(1, 4, "order.create", body("a")),
+            reply(5, result="{}"),
+            ("outcome", {"what": "place", "client_id": "a", "x": [1]}),
+        ],
+        ["4: exchange 1 has no answer"],
     ),
     ("an outcome of nothing", [("outcome", {"what": "quote", "x": [4]})], ["1: exchange 4 has no answer"]),
     (
@@ -654,6 +700,23 @@ def test_what_no_checksum_sees_is_found(
     assert not answer["good"]
 
 
+def test_a_batch_that_is_refused_for_its_form_goes_again(tmp_path: Path, printed: Print) -> None:
+    """Once: the venue has said that it has none of it."""
+    path = tmp_path / "s.journal"
+    refused = reply(4, error='{"code":-32602}')
+    path.write_bytes(
+        records(
+            intent("a"),
+            call(1, 4, "order.create_batch", f'{{"orders":[{body("a")}]}}'),
+            refused,
+            call(2, 5, "order.create_batch", f"[{body('a')}]"),
+            reply(5, result="{}"),
+            ("outcome", {"what": "place", "client_id": "a", "x": [2]}),
+        )
+    )
+    assert verbs.verify([str(path)], nowhere) == 0, printed()
+
+
 def test_time_does_not_run_backwards(tmp_path: Path, printed: Print) -> None:
     """It may stand still."""
     path = tmp_path / "s.journal"
@@ -689,7 +752,7 @@ def test_batches_and_modifications_are_as_their_intents_say(tmp_path: Path, prin
         )
         for name, text in zip("ab", compact, strict=True)
     ]
-    change = {"method": "PUT", "path": "/orders/9", "body": '{"size":"1"}'}
+    change = {"method": "PUT", "path": "/orders/9", "body": '{"id":"9","size":"1"}'}
     modification = {"what": "modify", "client_id": "a", "request": change}
     path.write_bytes(
         records(

@@ -40,7 +40,8 @@ from virtual_stage import DELAY, RTT, Stage, stage, virtually
 
 from bot.core.errors import BotError, NotSentError, RefusedError, UnknownOutcomeError, retold
 from bot.core.tape import HIDDEN, Kind
-from bot.link.http import Answer, Http, HttpSettings
+from bot.link.answer import Answer
+from bot.link.http import Http, HttpSettings
 from bot.link.pool import Lane
 from bot.paradex import rest
 from bot.paradex.answers import EmptyAnswer, SystemTime

@@ -11,9 +11,10 @@ from scripted_venue import EPOCH_NS, Reaction, RecordingTape, ScriptedRest, answ
 from virtual_stage import RTT, Stage, stage, virtually
 
 from bot.core.errors import NotSentError, RequestError
+from bot.link.answer import Answer
 from bot.link.budgets import Budgets
 from bot.link.clock import TrioClock
-from bot.link.http import Answer, Http, HttpSettings
+from bot.link.http import Http, HttpSettings
 from bot.link.pool import Lane
 from bot.paradex import orders, rest
 from bot.paradex.answers import EmptyAnswer

@@ -9,7 +9,6 @@ import pytest
 import trio
 import trio_websocket
 from scripted_venue import (
-    EPOCH_NS,
     WS_URL,
     Conversation,
     Handler,
@@ -28,56 +27,18 @@ from scripted_venue import (
     serve_tls,
 )
 from virtual_stage import DELAY, RTT, Stage, stage, virtually
+from websocket_stage import PORT, ended, opened, scripted
 from wsproto.utilities import LocalProtocolError
 
 from bot.core.errors import NotSentError, StreamClosedError, leaves
-from bot.core.tape import HIDDEN, Kind, NoTape, Tape
-from bot.link.clock import TrioClock
-from bot.link.websocket import OUTGOING, Frame, StreamSettings, WebSocket, open_websocket
+from bot.core.tape import HIDDEN, Kind
+from bot.link.websocket import OUTGOING, Frame, StreamSettings
 from bot.simulation.pipe import Ending
-from bot.simulation.rehearsal import contexts
-
-PORT = 8443
 
 
 async def echo(venue: Conversation) -> None:
     while True:
         await venue.connection.send_message(await venue.connection.get_message())
-
-
-@asynccontextmanager
-async def opened(
-    s: Stage,
-    *,
-    url: str = WS_URL,
-    tls: ssl.SSLContext | None = None,
-    settings: StreamSettings | None = None,
-    tape: Tape | None = None,
-) -> AsyncGenerator[WebSocket]:
-    """The WebSocket under test, on the bot's host; it is that of generation 7."""
-    with s.network.on(s.bot):
-        async with open_websocket(
-            url,
-            tls or contexts()[1],
-            settings or StreamSettings(),
-            tape or NoTape(TrioClock(EPOCH_NS)),
-            generation=7,
-        ) as websocket:
-            yield websocket
-
-
-def ended(tape: RecordingTape) -> dict[str, object]:
-    """The one record of the end, which is the last."""
-    [(_, end)] = tape.told(Kind.SOCKET_END)
-    assert tape.records[-1].kind is Kind.SOCKET_END
-    assert isinstance(end, dict)
-    return end
-
-
-async def scripted(s: Stage, script: Script) -> ScriptedSockets:
-    sockets = ScriptedSockets(script)
-    await serve_tls(s, sockets.serve, PORT)
-    return sockets
 
 
 # Opening.

@@ -45,10 +45,9 @@ ORDER = Order(
     size=parse("0.01"),
     price=parse("42000.5"),
 )
-CREATION = orders.create(ORDER, signature="[]", signature_timestamp=1, recv_window=5000)
-BATCH = orders.create_batch(
-    [orders.SignedOrder(order=ORDER, signature="[]", signature_timestamp=1, recv_window=5000)]
-)
+SIGNED = orders.SignedOrder(order=ORDER, signature="[]", signature_timestamp=1, recv_window=5000)
+CREATION = orders.create(SIGNED)
+BATCH = orders.create_batch([SIGNED])
 
 OPEN_ORDER = {
     "account": "0x4638e3041366aa71720be63e32e53e1223316c7f0d56f7aa617542ed1e7512",

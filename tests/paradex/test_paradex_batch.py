@@ -1,5 +1,6 @@
 """Batches: what became of each order, where the answer tells, and where it does not."""
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +8,15 @@ from hypothesis import strategies as st
 from bot.core.errors import RefusedError, RequestError, UnknownOutcomeError
 from bot.core.order import Instruction, Order, OrderType, Side
 from bot.paradex import batch
-from bot.paradex.answers import BatchAnswer, CancelResult, CancelsAnswer, ItemError, OrderReport
+from bot.paradex.answers import (
+    BatchAnswer,
+    CancelResult,
+    CancelsAnswer,
+    ItemError,
+    OrderReport,
+    PlacedBatch,
+    PlacedItem,
+)
 
 
 def order(client_id: str, venue_id: str = "") -> Order:
@@ -35,9 +44,13 @@ BROKEN = ItemError(error="INTERNAL_ERROR", message="oops")
 UNKNOWN = "unknown"
 
 
-def told(orders: list[Order], answer: BatchAnswer) -> list[str]:
+def told(orders: list[Order], answer: BatchAnswer | PlacedBatch) -> list[str]:
     """What became of each: the venue's id of it, the code of its refusal, or that nobody knows."""
-    became = batch.creations(orders, answer)
+    became = (
+        batch.creations(orders, answer)
+        if isinstance(answer, BatchAnswer)
+        else batch.placements(orders, answer)
+    )
     assert list(became) == [each.client_id for each in orders]
 
     def tell(each: OrderReport | RequestError) -> str:
@@ -118,6 +131,95 @@ def test_nothing_is_guessed(reports: list[str | None], errors: list[ItemError]) 
         assert len(missing) == len(errors)
         assert len(reports) + len(errors) == 3
         assert UNKNOWN not in missing
+
+
+def placed(*items: str | None) -> PlacedBatch:
+    """An answer over the WebSocket: each a client id, words of an error after a ``!``, or nothing at all."""
+
+    def item(each: str | None) -> PlacedItem:
+        if each is None:
+            return PlacedItem()
+        return PlacedItem(error=each[1:]) if each.startswith("!") else PlacedItem(order=report(each))
+
+    return PlacedBatch(results=[item(each) for each in items])
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        (["a", "b", "c"], ["id of a", "id of b", "id of c"]),
+        # An error stands in its order's place, so it is known whose it is.
+        (["a", "!INVALID_ORDER_SIZE: too small", "c"], ["id of a", "INVALID_ORDER_SIZE", "id of c"]),
+        (
+            ["!MARKET_NOT_OPEN", "b", "!INVALID_ORDER_SIZE: m"],
+            ["MARKET_NOT_OPEN", "id of b", "INVALID_ORDER_SIZE"],
+        ),
+        # Some tell nothing that is certain, of one order and of no other.
+        (["a", "!DUPLICATED_CLIENT_ID: there is one", "c"], ["id of a", UNKNOWN, "id of c"]),
+        (["a", "!INTERNAL_ERROR: oops", "c"], ["id of a", UNKNOWN, "id of c"]),
+        (["a", "!too small", "c"], ["id of a", UNKNOWN, "id of c"]),
+        (["a", "!", "c"], ["id of a", UNKNOWN, "id of c"]),
+        (["a", None, "c"], ["id of a", UNKNOWN, "id of c"]),
+        # Somebody else is in its place.
+        (["a", "z", "c"], ["id of a", UNKNOWN, "id of c"]),
+        (["b", "a", "c"], [UNKNOWN, UNKNOWN, "id of c"]),
+        (["a", "a", "a"], ["id of a", UNKNOWN, UNKNOWN]),
+        # Too few or too many: nobody can tell which is whose.
+        ([], [UNKNOWN] * 3),
+        (["a", "b"], [UNKNOWN] * 3),
+        (["a", "b", "c", "c"], [UNKNOWN] * 3),
+        (["!INVALID_ORDER_SIZE: m"] * 2, [UNKNOWN] * 3),
+    ],
+)
+def test_placements(items: list[str | None], expected: list[str]) -> None:
+    """Each is in its place; what is not as it was sent tells nothing."""
+    assert told([A, B, C], placed(*items)) == expected
+
+
+def test_a_placement_without_a_client_id_is_that_in_its_place() -> None:
+    """The place is what tells; the venue may leave the name out."""
+    for name in (None, ""):
+        answer = PlacedBatch(results=[PlacedItem(order=attrs.evolve(report("x"), client_id=name))])
+        assert told([A], answer) == ["id of x"]
+
+
+def test_the_words_of_a_placement_that_nobody_knows() -> None:
+    """Whoever reads the log sees what was wrong with the answer."""
+    assert str(batch.placements([A, B], placed("a"))["a"]) == "its batch of 2 has 1 results"
+    assert str(batch.placements([A], placed("z"))["a"]) == "in its place in the batch is order z"
+    assert str(batch.placements([A], placed("!too small"))["a"]) == "an error without a code: too small"
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["a", "b", "c", "z", None, "!", "!oops", "!INVALID_ORDER_SIZE: m", "!INTERNAL_ERROR"]
+        ),
+        max_size=5,
+    )
+)
+def test_no_placement_is_guessed(items: list[str | None]) -> None:
+    """Taken only in its own place; refused only by an error in its own place, with a code."""
+    became = told([A, B, C], placed(*items))
+    for number, (each, client_id) in enumerate(zip(became, "abc", strict=True)):
+        item = items[number] if len(items) == 3 else None
+        assert (each == f"id of {client_id}") == (item == client_id)
+        assert (each == "INVALID_ORDER_SIZE") == (item == "!INVALID_ORDER_SIZE: m")
+
+
+def test_failures_of_cancels() -> None:
+    """Queued is none; gone is a refusal; what nobody understands, or was not told, is unknown."""
+
+    def failure(status: str | None) -> RequestError | None:
+        return batch.failure_of_cancel(None if status is None else CancelResult(id="1", status=status))
+
+    assert failure("QUEUED_FOR_CANCELLATION") is None
+    for status in ("ALREADY_CLOSED", "NOT_FOUND"):
+        refused = failure(status)
+        assert isinstance(refused, RefusedError)
+        assert (refused.status, refused.code) == (200, status)
+    for unknown in (None, "", "queued_for_cancellation", "CLOSED"):
+        assert type(failure(unknown)) is UnknownOutcomeError
 
 
 def test_cancels() -> None:

@@ -11,6 +11,7 @@ from bot.paradex.limits import Standing, Turn, closed_for, limits_of, read_stand
 from bot.paradex.mode import tells_of_restriction
 
 ORDER = ["800 orders a second", "17250 orders a minute", "1500 private requests a minute"]
+CALL = ORDER[:2]
 READ = ["120 private reads a second", "600 private reads a minute", "1500 private requests a minute"]
 PUBLIC = ["1500 public requests a minute"]
 
@@ -40,12 +41,25 @@ NOW_S = 1_800_000_000.0
         ("GET", "/bbo/BTC-USD-PERP", PUBLIC, Turn.IN_TURN),
         ("POST", "/auth/0x1", ["600 logins a minute"], Turn.IN_TURN),
         ("POST", "/onboarding", ["600 onboardings a minute"], Turn.IN_TURN),
+        ("order.create", "", CALL, Turn.NOW_OR_NEVER),
+        ("order.create_batch", "", CALL, Turn.NOW_OR_NEVER),
+        ("order.modify", "", CALL, Turn.NOW_OR_NEVER),
+        ("order.cancel", "", CALL, Turn.FIRST),
+        ("order.cancel_batch", "", CALL, Turn.FIRST),
+        ("order.cancel_all", "", CALL, Turn.FIRST),
     ],
 )
 def test_what_a_request_counts_against(method: str, path: str, names: list[str], turn: Turn) -> None:
-    """By method and path, as the table of the reference has it."""
+    """By method and path, as the table of the reference has it; a call over the WebSocket has none."""
     assert [limit.name for limit in limits_of(method, path)] == names
     assert turn_of(method, path) is turn
+
+
+def test_calls_and_requests_share_their_limits() -> None:
+    """Not limits of the same numbers: the same ones, so that there is one bucket for both."""
+    requests = limits_of("POST", "/orders")
+    for limit in limits_of("order.create", ""):
+        assert any(limit is other for other in requests)
 
 
 def test_the_numbers_are_those_of_the_exchange() -> None:

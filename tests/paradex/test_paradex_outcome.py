@@ -29,14 +29,29 @@ def item(code: str) -> Callable[[], RequestError]:
     return lambda: outcome.of_item(201, code, "m")
 
 
-def replied(code: int) -> Callable[[], RequestError]:
+def words(text: str) -> Callable[[], RequestError]:
+    return lambda: outcome.of_words(201, text)
+
+
+def replied(code: int, message: object = "no", data: object = "why") -> Callable[[], RequestError]:
     def read() -> RequestError:
-        message = rpc.read(json.dumps({"id": 4, "error": {"code": code, "message": "no", "data": "why"}}))
-        assert isinstance(message, rpc.Reply)
-        assert message.error is not None
-        return message.error
+        reply = rpc.read(json.dumps({"id": 4, "error": {"code": code, "message": message, "data": data}}))
+        assert isinstance(reply, rpc.Reply)
+        assert reply.error is not None
+        return reply.error
 
     return read
+
+
+def named(code: int, name: str) -> list[Callable[[], RequestError]]:
+    """A JSON-RPC error with a code of REST's: beside its words, or as these."""
+    return [
+        replied(code, "words", name),
+        replied(code, None, name),
+        replied(code, name, "words"),
+        replied(code, name, None),
+        replied(code, name, {"any": ["thing"]}),
+    ]
 
 
 def unreadable() -> RequestError:
@@ -55,14 +70,25 @@ ROWS: dict[End, tuple[type[RequestError], list[Callable[[], RequestError]]]] = {
             *coded(400, "DUPLICATED_CLIENT_ID"),
             *coded(409, "DUPLICATED_CLIENT_ID"),
             item("DUPLICATED_CLIENT_ID"),
+            words("DUPLICATED_CLIENT_ID: there is one"),
+            words("DUPLICATED_CLIENT_ID"),
+            *(each for code in (100, -32600, -32602, -32603) for each in named(code, "DUPLICATED_CLIENT_ID")),
         ],
     ),
     End.MODE: (
         RefusedError,
         [
-            refusal
-            for status in (400, 500, 503)
-            for refusal in coded(status, "SYSTEM_STATUS_CANCEL_ONLY", "SYSTEM_STATUS_POST_ONLY")
+            *(
+                refusal
+                for status in (400, 500, 503)
+                for refusal in coded(status, "SYSTEM_STATUS_CANCEL_ONLY", "SYSTEM_STATUS_POST_ONLY")
+            ),
+            *(
+                each
+                for code in (100, -32602, -32603, 40300)
+                for name in ("SYSTEM_STATUS_CANCEL_ONLY", "SYSTEM_STATUS_POST_ONLY")
+                for each in named(code, name)
+            ),
         ],
     ),
     End.REFUSAL: (
@@ -119,16 +145,75 @@ ROWS: dict[End, tuple[type[RequestError], list[Callable[[], RequestError]]]] = {
     ),
     End.ITEM_REFUSAL: (
         RefusedError,
-        [item("INVALID_ORDER_SIZE"), item("SYSTEM_STATUS_CANCEL_ONLY"), item("NEW")],
+        [
+            item("INVALID_ORDER_SIZE"),
+            item("SYSTEM_STATUS_CANCEL_ONLY"),
+            item("NEW"),
+            words("INVALID_ORDER_SIZE: too small: 1"),
+            words("SYSTEM_STATUS_CANCEL_ONLY: no"),
+            words("MARKET_NOT_OPEN"),
+            words("A_CODE_OF_NEXT_YEAR: "),
+        ],
     ),
-    End.ITEM_FAILURE: (UnknownOutcomeError, [item(""), item("INTERNAL_ERROR"), item("SERVICE_UNAVAILABLE")]),
+    End.ITEM_FAILURE: (
+        UnknownOutcomeError,
+        [
+            item(""),
+            item("INTERNAL_ERROR"),
+            item("SERVICE_UNAVAILABLE"),
+            *(
+                words(text)
+                for text in (
+                    "",
+                    "oops",
+                    "INTERNAL_ERROR: oops",
+                    "SERVICE_UNAVAILABLE",
+                    "invalid_order_size: m",
+                    "INVALID_ORDER_SIZE, m",
+                    "it is INVALID_ORDER_SIZE: m",
+                    "ERROR: m",
+                    ": INVALID_ORDER_SIZE",
+                )
+            ),
+        ],
+    ),
     End.RPC_REFUSAL: (
         RefusedError,
-        [replied(code) for code in (-32600, -32602, 40110, 40111, 40112, 40300, 42901)],
+        [
+            *(replied(code) for code in (-32600, -32602, 40110, 40111, 40112, 40300, 42901)),
+            *(replied(code, None, None) for code in (-32600, -32602, 40300, 42901)),
+            *(
+                each
+                for name in ("INVALID_ORDER_SIZE", "ORDER_IS_CLOSED", "A_CODE_OF_NEXT_YEAR", "V2_MARKET")
+                for each in named(100, name)
+            ),
+        ],
     ),
     End.OTHER_RPC_ERROR: (
         UnknownOutcomeError,
-        [replied(code) for code in (-32603, -32700, -32601, 100, 0, -1, 12345, 40113, 42900)],
+        [
+            *(replied(code) for code in (-32603, -32700, -32601, 100, 0, -1, 12345, 40113, 42900)),
+            *(each for name in ("INTERNAL_ERROR", "SERVICE_UNAVAILABLE") for each in named(100, name)),
+            *(each for code in (-32603, -32601, 0, 101) for each in named(code, "INVALID_ORDER_SIZE")),
+            *(
+                replied(100, message, data)
+                for message in (None, "", "method error", "ERROR", "order size is INVALID_ORDER_SIZE")
+                for data in (
+                    None,
+                    "",
+                    1,
+                    True,
+                    "why",
+                    "Invalid_Order_Size",
+                    ["INVALID_ORDER_SIZE"],
+                    "_A",
+                    "A_",
+                )
+            ),
+            replied(100, "oops", {"code": "INVALID_ORDER_SIZE"}),
+            replied(100, "oops", "INVALID_ORDER_SIZE: too small"),
+            replied(100, "oops", "INVALID_ORDER_SIZE\n"),
+        ],
     ),
 }
 """What `faults.md` has each row mean, written down once more; and ends that belong to it."""
@@ -166,6 +251,16 @@ def test_the_venues_words_are_kept() -> None:
     assert isinstance(refused, RefusedError)
     assert (refused.status, refused.code, str(refused)) == (40300, "", "40300: no (why)")
     assert str(replied(100)()) == "100: no (why)"
+    for error in named(100, "INVALID_ORDER_SIZE"):
+        refused = error()
+        assert isinstance(refused, RefusedError)
+        assert (refused.status, refused.code) == (100, "INVALID_ORDER_SIZE")
+    refused = words("INVALID_ORDER_SIZE: 1: too small")()
+    assert isinstance(refused, RefusedError)
+    assert (refused.status, refused.code, refused.message) == (201, "INVALID_ORDER_SIZE", "1: too small")
+    assert (
+        str(words("the matching engine: asleep")()) == "an error without a code: the matching engine: asleep"
+    )
 
 
 @pytest.mark.parametrize(("status", "body"), [(400, b'{"error":"CODE"}'), (500, b"")])
@@ -194,5 +289,33 @@ def test_nothing_is_refused_that_the_venue_did_not_refuse(status: int, body: byt
         assert means.code == json.loads(body)["error"] != ""
         assert 400 <= means.status < 500 or means.code.startswith("SYSTEM_STATUS_")
         assert means.code != "DUPLICATED_CLIENT_ID"
+    else:
+        assert type(means) is UnknownOutcomeError
+
+
+CODES = st.sampled_from(
+    ["DUPLICATED_CLIENT_ID", "SYSTEM_STATUS_POST_ONLY", "INTERNAL_ERROR", "INVALID_ORDER_SIZE"]
+)
+
+
+@given(
+    code=st.sampled_from([-32700, -32600, -32601, -32602, -32603, 100, 40110, 40111, 40112, 40300, 42901])
+    | st.integers(-(2**63), 2**63 - 1),
+    message=st.none() | st.text() | CODES,
+    data=st.none() | st.text() | CODES | st.integers() | st.lists(CODES) | st.dictionaries(CODES, CODES),
+)
+def test_nothing_is_refused_that_no_reply_refused(code: int, message: str | None, data: object) -> None:
+    """Whatever an error holds: it was sent, and a refusal is one by its number, or 100 with a code, or a mode."""
+    means = replied(code, message, data)()
+    assert not isinstance(means, NotSentError)
+    if isinstance(means, RefusedError):
+        assert means.status == code
+        assert means.code in ["", message, data]
+        assert means.code != "DUPLICATED_CLIENT_ID" != data
+        assert (
+            code in outcome.RPC_REFUSALS
+            or means.code.startswith("SYSTEM_STATUS_")
+            or (code == 100 and means.code not in {"", "INTERNAL_ERROR"})
+        )
     else:
         assert type(means) is UnknownOutcomeError

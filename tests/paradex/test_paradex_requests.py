@@ -53,7 +53,11 @@ def order(
 
 
 def creation(what: Order) -> Request[OrderReport]:
-    return orders.create(what, signature='["1","2"]', signature_timestamp=1_700_000_000_123, recv_window=5000)
+    return orders.create(
+        orders.SignedOrder(
+            order=what, signature='["1","2"]', signature_timestamp=1_700_000_000_123, recv_window=5000
+        )
+    )
 
 
 def signed(client_id: str, signature: str) -> orders.SignedOrder:
@@ -247,9 +251,7 @@ def test_what_is_left_unsaid_is_not_sent() -> None:
 
 CAUSED: list[Callable[[int], Request[Any]]] = [
     lambda cause: rest.bbo("M", cause=cause),
-    lambda cause: orders.create(
-        order(), signature="[]", signature_timestamp=1, recv_window=5000, cause=cause
-    ),
+    lambda cause: orders.create(signed("a", "[]"), cause=cause),
     lambda cause: orders.create_batch([signed("a", "[]")], cause=cause),
     lambda cause: orders.modify(order(), size=1, price=1, signature="[]", signature_timestamp=1, cause=cause),
     lambda cause: orders.cancel("1", cause=cause),

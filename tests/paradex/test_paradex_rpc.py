@@ -6,6 +6,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from bot.paradex import rpc
 from bot.paradex.answers import AccountSummary, FillReport, OrderReport, PositionReport, RequestInfo
@@ -56,13 +57,16 @@ def test_request() -> None:
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        ('{"jsonrpc":"2.0","id":1,"result":{"node_id":"n"},"usIn":1,"usDiff":1,"usOut":2}\n', Reply(1, None)),
-        ('{"id":9007199254740993,"result":null}', Reply(9007199254740993, None)),
-        ('{"id":"one","result":[],"error":null,"params":null,"method":null}', Reply("one", None)),
+        (
+            '{"jsonrpc":"2.0","id":1,"result":{"node_id":"n"},"usIn":1,"usDiff":1,"usOut":2}\n',
+            Reply(1, None, Raw(b'{"node_id":"n"}')),
+        ),
+        ('{"id":9007199254740993,"result":null}', Reply(9007199254740993, None, Raw(b"null"))),
+        ('{"id":"one","result":[],"error":null,"params":null,"method":null}', Reply("one", None, Raw(b"[]"))),
         ('{"id":0}', Reply(0, None)),
-        (b'{"id":1,"result":{}}', Reply(1, None)),
+        (b'{"id":1,"result":{}}', Reply(1, None, Raw(b"{}"))),
         ('{"id":1,"usIn":' + "1" * 10_000 + "}", Reply(1, None)),
-        ('{"id":1,"result":1e400}', Reply(1, None)),
+        ('{"id":1,"result":1e400}', Reply(1, None, Raw(b"1e400"))),
         ('{"params":{"channel":"bbo.M","data":{"bid":null}}}', OtherUpdate("bbo.M")),
         ('{"params":{"channel":"","data":1}}', OtherUpdate("")),
         ('{"params":{"channel":"ordersish","data":1}}', OtherUpdate("ordersish")),
@@ -218,16 +222,40 @@ def test_unreadable_frames(frame: str | bytes) -> None:
 
 
 def test_no_depth_slips_through() -> None:
-    """Nested error data is read or unreadable, at each depth around the interpreter's own limit too."""
+    """Nested error data is read or unreadable, at each depth around the interpreter's own limit too.
+
+    It is decoded, and then told in words: in those of an error that has no id, too.
+    """
     readable = []
     for depth in range(1, 1100, 3):
+        error = '"error":{"code":100,"data":' + "[" * depth + "]" * depth + "}}"
+        with pytest.raises(UnreadableFrameError):
+            rpc.read("{" + error)
         try:
-            rpc.read('{"id":1,"error":{"code":100,"data":' + "[" * depth + "]" * depth + "}}")
+            rpc.read('{"id":1,' + error)
         except UnreadableFrameError:
             continue
         readable.append(depth)
     assert readable == list(range(1, max(readable) + 1, 3))
     assert max(readable) > 100
+
+
+@pytest.mark.parametrize(
+    ("frame", "number"),
+    [
+        (rpc.request(7, "subscribe", {"channel": "x"}), 7),
+        (rpc.request(8, "order.create", Raw(b'{"id":"9"}')), 8),
+        ('{"id":"7"}', 0),
+        ('{"id":null}', 0),
+        ("[7]", 0),
+        ("", 0),
+        (DEEP, 0),
+    ],
+    ids=range(7),
+)
+def test_the_id_of_a_request(frame: str, number: int) -> None:
+    """It is in what leaves, whatever else is; and what is no request of ours has none."""
+    assert rpc.id_of(frame) == number
 
 
 any_json = st.recursive(

@@ -88,13 +88,7 @@ class Client:
         )
 
     def creation(self, order: Order) -> Request[OrderReport]:
-        signed = self.sign(order)
-        return orders.create(
-            order,
-            signature=signed.signature,
-            signature_timestamp=signed.signature_timestamp,
-            recv_window=5000,
-        )
+        return orders.create(self.sign(order))
 
     async def place(self, client_id: str, **changes: Any) -> Order:
         """An order that was taken, with the venue's id."""

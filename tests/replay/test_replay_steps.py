@@ -29,6 +29,7 @@ from bot.session.inbox import Item
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.trading.effects import Effect, FetchBbo
+from bot.trading.requests import REST
 from bot.trading.step.manager import OrderManager
 from bot.trading.strategies.probe import ProbeSettings
 
@@ -390,7 +391,7 @@ def test_of_two_errands_that_failed_the_right_one_ends() -> None:
     """Failures do not name their request: what was told of them does."""
     errands = Errands()
     for number in (1, 2, 3):
-        errand = Errand(FetchBbo("BTC-USD-PERP"), number, 0)
+        errand = Errand(FetchBbo("BTC-USD-PERP"), number, 0, REST)
         exchange = Exchange(number, number, 0, rest.bbo("BTC-USD-PERP"))
         exchange.result = UnknownOutcomeError(f"reason {number}") if number > 1 else None
         errand.exchanges.append(exchange)
@@ -407,7 +408,7 @@ def test_of_two_errands_that_failed_the_right_one_ends() -> None:
 
 def test_a_refused_opening_goes_no_further() -> None:
     """What the venue refused is not followed by the next request, nor is such a session ever ready."""
-    conversation = Conversation.begin(["BTC-USD-PERP"])
+    conversation = Conversation.begin(["BTC-USD-PERP"], cancel_on_disconnect=False)
     first = conversation.due
     assert first == rpc.request(1, "auth", {"bearer": HIDDEN})
     conversation.sent()

@@ -18,7 +18,7 @@ from bot.paradex.answers import OrderReport
 from bot.paradex.request import Request, encode
 from bot.replay.steps import errands
 from bot.replay.steps.manners import repeat
-from bot.trading import executor
+from bot.trading import executor, requests
 from bot.trading.step import desk, guard, holdings, ledger, manager, pursuit, reported, stocktaking
 from bot.trading.strategies.trader import Trader
 
@@ -125,7 +125,9 @@ def writes_trailing_zeros(patch: Patch) -> None:
 
 def takes_another_window(patch: Patch) -> None:
     create = orders.create
-    patch.setattr(orders, "create", lambda order, **more: create(order, **(more | {"recv_window": 6000})))
+    patch.setattr(
+        orders, "create", lambda signed, *, cause: create(attrs.evolve(signed, recv_window=6000), cause=cause)
+    )
 
 
 def reorders_a_body(patch: Patch) -> None:
@@ -134,7 +136,7 @@ def reorders_a_body(patch: Patch) -> None:
 
 def cancels_by_our_id(patch: Patch) -> None:
     patch.setattr(
-        errands,
+        requests,
         "cancel_request",
         lambda order, cause: orders.cancel_by_client_id(order.client_id, market=order.market, cause=cause),
     )

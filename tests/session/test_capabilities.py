@@ -17,13 +17,12 @@ from bot.session.capabilities import (
     AuthedRest,
     Rest,
     Session,
-    Stream,
     Token,
     TokenKeeper,
     open_authed_rest,
     open_session,
-    open_stream,
 )
+from bot.session.stream import Stream, open_stream
 
 
 @pytest.mark.parametrize("capability", [Rest, AuthedRest, Stream, Session])
@@ -119,11 +118,11 @@ async def test_replies_find_their_requests_in_any_order() -> None:
             rpc.Reply(1, UnknownOutcomeError("perhaps")),
             rpc.Reply(2, None),
         ):
-            assert stream.replied(reply)
+            assert stream.replied(reply, 5)
             await trio.testing.wait_all_tasks_blocked()
     assert ended == ["three: 40300: no", "one: perhaps", "two"]
     for unknown in (2, 4, "1", 0):
-        assert not stream.replied(rpc.Reply(unknown, None))
+        assert not stream.replied(rpc.Reply(unknown, None), 5)
 
 
 @virtually
@@ -145,4 +144,4 @@ async def test_a_cancelled_call_waits_for_no_reply() -> None:
     stream = open_stream(Wire())
     with trio.move_on_after(5):
         await stream.call("auth", {})
-    assert not stream.replied(rpc.Reply(1, None))
+    assert not stream.replied(rpc.Reply(1, None), 5)

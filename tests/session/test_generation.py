@@ -42,7 +42,7 @@ from bot.link.http import HttpSettings
 from bot.link.websocket import StreamSettings
 from bot.paradex.answers import OrderReport
 from bot.session.capabilities import Session, Token, TokenKeeper, open_authed_rest
-from bot.session.generation import ESTABLISH_DEADLINE, Generations
+from bot.session.generation import ESTABLISH_DEADLINE, GOOD_LIFE, Generations
 from bot.session.inbox import Item, OrderReported, SessionLost, SessionOpened, Snapshot
 from bot.session.snapshot import Snapshots
 from bot.session.supervise import supervise
@@ -126,7 +126,11 @@ class Play:
 
 @asynccontextmanager
 async def playing(
-    script: Script, *, markets: tuple[str, ...] = (BTC,), settings: StreamSettings | None = None
+    script: Script,
+    *,
+    markets: tuple[str, ...] = (BTC,),
+    settings: StreamSettings | None = None,
+    cancel_on_disconnect: bool = False,
 ) -> AsyncGenerator[Play]:
     async with stage() as s:
         rest, sockets = ScriptedRest(answer(b'{"results": []}')), ScriptedSockets(script)
@@ -152,6 +156,8 @@ async def playing(
                 inbox=inbox,
                 clock=clock,
                 tape=tape,
+                cancel_on_disconnect=cancel_on_disconnect,
+                enter=lambda _stream, _not_permitted: None,
                 known=trio.lowlevel.checkpoint,
                 wanted_ns=clock.monotonic_ns(),
             )
@@ -493,6 +499,22 @@ async def test_a_code_that_blames_us_has_another_token_made(code: int, *, blames
             )
         else:
             await death(play, StreamClosedError)
+
+
+@virtually
+async def test_who_was_welcome_for_a_minute_is_blamed_anew() -> None:
+    """Days lie between two closes of the venue's, perhaps: the second is no proof that new tokens are no good."""
+
+    async def close(venue: Conversation) -> None:
+        await establish(venue)
+        await trio.sleep(READY + GOOD_LIFE)
+        await venue.connection.aclose(1008, "go away")
+
+    async with playing(close) as play:
+        for number in range(3):
+            await death(play, StreamClosedError)
+            await play.keeper.wait_refused()
+            play.keeper.renewed(Token(f"eyJ{number}", inf, 300))
 
 
 @pytest.mark.parametrize("ending", Ending)

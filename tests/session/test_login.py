@@ -13,8 +13,9 @@ import trio
 from session_stage import NoJitter
 
 from bot.core.errors import FatalError, NotSentError, RefusedError, UnknownOutcomeError
+from bot.link.answer import Answer
 from bot.link.clock import LOOK_EVERY, TrioClock, VenueClock
-from bot.link.http import Answer, Http, HttpSettings, open_http
+from bot.link.http import Http, HttpSettings, open_http
 from bot.link.pool import Lane
 from bot.paradex import orders, rest
 from bot.paradex.answers import MarketInfo, MarketsAnswer, SystemTime

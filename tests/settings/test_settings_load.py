@@ -547,6 +547,8 @@ def _values(key: str) -> st.SearchStrategy[Any]:
     if field.metadata["choices"]:
         return st.sampled_from(field.metadata["choices"])
     least, most = field.metadata["at_least"], field.metadata["at_most"]
+    if field.type is bool:
+        return st.booleans()
     if field.type is float:
         return st.floats(least, most)
     if field.type is str:

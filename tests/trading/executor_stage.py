@@ -12,8 +12,9 @@ from scripted_venue import RecordingTape
 from trading_stage import RECV_WINDOW_MS, SYMBOL, HandClock, report
 
 from bot.core.errors import NotSentError, RefusedError, RequestError, UnknownOutcomeError
+from bot.link.answer import Answer, Permit
 from bot.link.clock import VenueClock
-from bot.link.http import Answer, Http, HttpConnection, Permit, Reservation
+from bot.link.http import Http, HttpConnection, Reservation
 from bot.link.pool import Lane
 from bot.link.signer import Signer, open_signer
 from bot.paradex.answers import Bbo, EmptyAnswer, FillPage, OrderPage, OrdersAnswer, PositionsAnswer
@@ -24,6 +25,7 @@ from bot.session.snapshot import Snapshots
 from bot.session.stop import Stop
 from bot.trading.effects import Effect
 from bot.trading.executor import Executor
+from bot.trading.requests import REST
 from bot.trading.sending import Sender
 from bot.trading.transcript import of_item
 
@@ -137,7 +139,7 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(
-    venue: Venue, *, signer: Signer = SIGNER, expires_at: float = math.inf
+    venue: Venue, *, signer: Signer = SIGNER, expires_at: float = math.inf, via: str = REST
 ) -> AsyncIterator[Stage]:
     authed, http = open_rest(venue, expires_at=expires_at)
     items, alarms = list[tuple[float, Item]](), list[str]()
@@ -166,6 +168,7 @@ async def open_stage(
                 clock=clock,
                 venue_clock=venue_clock,
                 stop=stop,
+                via=via,
             ),
             snapshots=Snapshots(authed, clock, venue_clock, 0),
         )

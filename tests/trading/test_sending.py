@@ -23,7 +23,7 @@ from bot.session.capabilities import open_session
 from bot.session.inbox import Item
 from bot.trading import effects as fx
 from bot.trading.executor import CANCEL_DEADLINE
-from bot.trading.sending import terms
+from bot.trading.requests import terms
 
 THREE = tuple(make_order(f"run-{number}") for number in (1, 2, 3))
 RESTING = make_order(state=State.OPEN, venue_id="18000000000000001")

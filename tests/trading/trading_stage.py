@@ -26,6 +26,7 @@ from bot.trading.effects import (
     SetTimer,
     Timer,
 )
+from bot.trading.requests import REST
 from bot.trading.step.guard import LimitsSettings
 from bot.trading.step.manager import OrderManager
 from bot.trading.step.pursuit import BOUND
@@ -192,6 +193,7 @@ def open_desk(
     session: bool = True,
     limits: LimitsSettings = NO_LIMITS,
     leftovers: str = CANCEL,
+    via: str = REST,
 ) -> Desk:
     desk = Desk(
         OrderManager(
@@ -201,6 +203,7 @@ def open_desk(
             recv_window_ms=RECV_WINDOW_MS,
             limits=limits,
             leftovers=leftovers,
+            via=via,
         )
     )
     if session:

@@ -37,7 +37,7 @@ from bot.link.websocket import WebSocket
 from bot.log import LogSettings, set_up
 from bot.paradex import request, rest
 from bot.paradex.request import Request
-from bot.session.capabilities import Stream
+from bot.session.stream import Stream
 from bot.settings import Settings
 from bot.simulation.disk import MemoryDisk
 from bot.simulation.rehearsal import Rehearsal, rehearse

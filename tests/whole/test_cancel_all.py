@@ -21,12 +21,14 @@ from bot.journal.settings import JournalSettings
 from bot.link.clock import VenueClock
 from bot.link.http import open_http
 from bot.paradex import orders
+from bot.paradex.orders import SignedOrder
 from bot.place import Place
 from bot.session.login import LoggedIn, Login
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.trading.clearance import DEADLINE, Clearance
-from bot.trading.sending import terms
+from bot.trading.executor import OrdersSettings
+from bot.trading.requests import terms
 
 MARKETS = ("BTC-USD-PERP", "ETH-USD-PERP")
 DELAY = 0.05
@@ -52,8 +54,10 @@ class Somebody:
             price=1_000 * 10**8,
         )
         signature = self.logged_in.signer.sign_order(terms(order, timestamp)).wire()
-        request = orders.create(order, signature=signature, signature_timestamp=timestamp, recv_window=60_000)
-        await self.logged_in.authed.call(request)
+        signed = SignedOrder(
+            order=order, signature=signature, signature_timestamp=timestamp, recv_window=60_000
+        )
+        await self.logged_in.authed.call(orders.create(signed))
 
 
 @asynccontextmanager
@@ -161,6 +165,53 @@ def test_every_order_goes(settings: Settings) -> None:
         "gone  BTC-USD-PERP BUY 1 a",
         "3 orders are gone, none is",
     ]
+
+
+@pytest.fixture
+def by_call(settings: Settings) -> Settings:
+    """Orders go over the WebSocket."""
+    return attrs.evolve(settings, orders=OrdersSettings(via="ws"))
+
+
+@pytest.mark.parametrize(
+    ("market", "statuses"), [(None, ["CLOSED"] * 3), ("ETH-USD-PERP", ["OPEN", "CLOSED", "OPEN"])]
+)
+def test_over_the_websocket(by_call: Settings, market: str | None, statuses: list[str]) -> None:
+    """If that is the way of orders: the cancels take it, too, and REST is not asked for any."""
+    said: list[str] = []
+    played = play(by_call, say=said.append, market=market)
+    requests = played.rehearsal.exchange.counters.requests
+    assert requests["WS order.cancel_all"]
+    assert not requests["DELETE /v1/orders"]
+    assert played.clearance.is_clear
+    assert played.statuses() == statuses
+    assert not any("REST" in line for line in said)
+
+
+def _refuse_the_call(other: Somebody) -> None:
+    other.rehearsal.exchange.faults.add(Refuse(on="cancel-all", over="ws", status=503, times=None))
+
+
+def _swallow_the_call(other: Somebody) -> None:
+    other.rehearsal.exchange.faults.add(Swallow(on="cancel-all", over="ws", times=None))
+
+
+def _lose_the_websocket(other: Somebody) -> None:
+    other.rehearsal.messages.listeners.append(lambda _way, _text: other.rehearsal.exchange.drop_websockets())
+
+
+@pytest.mark.parametrize("arrange", [_refuse_the_call, _swallow_the_call, _lose_the_websocket])
+def test_over_rest_when_the_websocket_does_not_do_it(
+    by_call: Settings, arrange: Callable[[Somebody], None]
+) -> None:
+    """Whatever is wrong with it, it is said, and the cancels go all the same, in time."""
+    said: list[str] = []
+    played = play(by_call, arrange, say=said.append)
+    assert played.clearance.is_clear
+    assert played.statuses() == ["CLOSED"] * 3
+    if arrange is not _lose_the_websocket:
+        assert any("The cancels go over REST" in line for line in said)
+    assert played.seconds < DEADLINE
 
 
 def test_only_one_market(settings: Settings) -> None:

@@ -11,7 +11,7 @@ import trio
 
 from bot import app
 from bot.core.order import Order
-from bot.link.http import Permit
+from bot.link.answer import Permit
 from bot.link.pool import Connection, Lane, Pool
 from bot.link.websocket import WebSocket
 from bot.paradex.request import Request

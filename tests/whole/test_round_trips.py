@@ -12,6 +12,7 @@ from bot.core.order import Instruction, Order, OrderType, Side, State
 from bot.link.clock import VenueClock
 from bot.link.http import open_http
 from bot.paradex import orders
+from bot.paradex.orders import SignedOrder
 from bot.paradex.snip12 import OrderTerms
 from bot.session import login, mode
 from bot.session.capabilities import open_authed_rest
@@ -123,12 +124,13 @@ def test_cold_order_takes_three_round_trips() -> None:
                 size=order.size,
                 price=order.price,
             )
-            request = orders.create(
-                order,
+            signed = SignedOrder(
+                order=order,
                 signature=logged_in.signer.sign_order(terms).wire(),
                 signature_timestamp=timestamp,
                 recv_window=5000,
             )
+            request = orders.create(signed)
             authed = open_authed_rest(cold, logged_in.authed._keeper)
             started = trio.current_time()
             async with authed.reserve_order_lane() as lane:

@@ -19,18 +19,20 @@ from bot.core.order import TRANSITIONS, Event, Order, State
 from bot.exchange.faults.requests import Silence
 from bot.exchange.faults.updates import RepeatUpdate
 from bot.exchange.settings import ExchangeSettings
-from bot.link.http import Answer, Permit, always
+from bot.link.answer import Answer, Permit, always
 from bot.paradex.answers import OrderReport
 from bot.paradex.orders import SignedOrder
 from bot.paradex.request import Request
 from bot.replay.scenarios import take
 from bot.session.capabilities import AuthedReservation, Session, open_session
+from bot.session.entry import OrderEntry
 from bot.session.generation import Generations
 from bot.session.inbox import SessionLost, SessionOpened
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal
 from bot.trading.effects import PlaceBatch, PlaceOrder, Signed
-from bot.trading.sending import Sender, place_request
+from bot.trading.requests import REST, placing
+from bot.trading.sending import Sender
 from bot.trading.step.holdings import Holdings
 from bot.trading.step.pursuit import Pursuit
 from bot.trading.strategies.trader import Trader
@@ -96,9 +98,11 @@ def test_the_gate_open_before_reconciliation(monkeypatch: Patch) -> None:
     """The order was filled while nobody listened, and the strategy trades on as if it rested."""
 
     def bug(patch: Patch) -> None:
-        async def serve(self: Generations, generation: int, ready: Callable[[Session], None]) -> None:
+        async def serve(
+            self: Generations, generation: int, entry: OrderEntry | None, ready: Callable[[Session], None]
+        ) -> None:
             await self.known()
-            with open_session(generation) as session:
+            with open_session(generation, entry) as session:
                 try:
                     self.inbox(SessionOpened(session))
                     self.inbox(await self.snapshots.take())
@@ -190,8 +194,8 @@ def test_an_intent_written_after_the_send(monkeypatch: Patch, tmp_path: Path) ->
                     signature_timestamp=signing.timestamp,
                     recv_window=self.recv_window,
                 )
-                answer = await lane.send(place_request(effect, [signed], cause), permit)
-                self._start(order, Signed.PLACE, signing, place_request(effect, [signed], cause))
+                answer = await lane.send(placing(effect, [signed], cause, REST), permit)
+                self._start(order, Signed.PLACE, signing, placing(effect, [signed], cause, REST))
                 self._commit()
                 return answer
 

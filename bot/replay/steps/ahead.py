@@ -49,12 +49,18 @@ class _Body(msgspec.Struct):
     signature_timestamp: int
 
 
+class _Batch(msgspec.Struct):
+    """The parameters of a call that places several orders."""
+
+    orders: tuple[_Body]
+
+
 class _Request(msgspec.Struct):
     body: str
 
 
 class _SentOrder(msgspec.Struct):
-    """The intent of a new order. Its body is a list of one where it left in a batch."""
+    """The intent of a new order. Its body is an array of one where it left in a batch."""
 
     client_id: str
     what: Literal["place"]
@@ -133,8 +139,7 @@ def hash_recorded(records: Iterable[Record], progress: Progress) -> Iterator[Has
             continue
         try:
             order = msgspec.convert(record.data, _SentOrder)
-            decoded = msgspec.json.decode(order.request.body, type=_Body | tuple[_Body])
-            body = decoded[0] if isinstance(decoded, tuple) else decoded
+            body = _read(order.request.body)
             terms = OrderTerms(
                 timestamp_ms=body.signature_timestamp,
                 market=body.market,
@@ -146,6 +151,14 @@ def hash_recorded(records: Iterable[Record], progress: Progress) -> Iterator[Has
             yield Hashed(order.client_id, terms, hashing.struct(terms))
         except (ValueError, RecursionError):
             continue
+
+
+def _read(text: str) -> _Body:
+    """The one order in a body or in parameters. Raises ValueError for any other text."""
+    if text.startswith('{"orders":'):
+        return msgspec.json.decode(text, type=_Batch).orders[0]
+    decoded = msgspec.json.decode(text, type=_Body | tuple[_Body])
+    return decoded[0] if isinstance(decoded, tuple) else decoded
 
 
 def _hash_ahead(file: Path, progress: Progress, receiver: Connection, sender: Connection) -> None:

@@ -1,6 +1,6 @@
 """The WebSocket side of a replay: sockets that open and end, frames, and the sessions that come of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -13,18 +13,22 @@ from bot.paradex import rpc
 from bot.replay.steps import shapes
 from bot.replay.steps.comparison import ComparingTape
 from bot.replay.steps.conversations import Conversation
+from bot.replay.steps.errands import Exchange
 from bot.replay.steps.shapes import shaped, unusable
+from bot.replay.steps.traffic import Traffic
 from bot.session.capabilities import open_session
 from bot.session.generation import hear
 from bot.session.inbox import Item, SessionLost, SessionOpened
+from bot.trading.executor import OrdersSettings
 
 
 @attrs.define(eq=False, kw_only=True)
 class Connection:
     """Handles the records of it, one by one. A session that is open when its block is left ends there."""
 
-    markets: Sequence[str]
+    settings: OrdersSettings
     tape: ComparingTape
+    traffic: Traffic
     misfit: Callable[[Record, str], None]
     tell: Callable[[Item], None]
     """What the order manager is told of."""
@@ -40,6 +44,9 @@ class Connection:
 
     _session_scope: ExitStack = attrs.field(factory=ExitStack, init=False)
     _conversations: dict[int, Conversation] = attrs.field(factory=dict, init=False)
+    _calls: dict[tuple[int, int | str], Exchange] = attrs.field(factory=dict, init=False)
+    """Calls over the WebSockets, by generation and id."""
+
     _open: set[int] = attrs.field(factory=set, init=False)
     """The generations whose WebSocket opened and has not ended."""
 
@@ -65,7 +72,9 @@ class Connection:
         if self._open:
             self.misfit(record, "a WebSocket opens while another is open")
         self._open = {record.generation}
-        self._conversations[record.generation] = Conversation.begin(self.markets)
+        self._conversations[record.generation] = Conversation.begin(
+            self.settings.markets, cancel_on_disconnect=self.settings.cancel_on_disconnect
+        )
         self.has_snapshot = False
 
     def socket_end(self, record: Record) -> None:
@@ -76,11 +85,24 @@ class Connection:
     def frame_out(self, record: Record) -> None:
         self.frames += 1
         conversation = self._conversations.get(record.generation)
-        if conversation is None or conversation.due is None:
+        if conversation is not None and conversation.is_complete and isinstance(record.data, dict):
+            self._call(record, conversation)
+            return
+        due = None if conversation is None else conversation.due
+        if conversation is None or due is None:
             self.misfit(record, "a frame that the bot does not send at this point")
             return
-        self.tape.compare(Kind.FRAME_OUT, conversation.due, generation=record.generation)
+        self.tape.compare(Kind.FRAME_OUT, due, generation=record.generation)
         conversation.sent()
+
+    def _call(self, record: Record, conversation: Conversation) -> None:
+        called = self.traffic.call(record)
+        if called is None:
+            return
+        request_id, exchange = called
+        if not conversation.goes_on_with(request_id):
+            self.misfit(record, "a call under an id that was used, or passed over")
+        self._calls[record.generation, request_id] = exchange
 
     def frame_in(self, record: Record) -> None:
         self.frames += 1
@@ -96,7 +118,14 @@ class Connection:
             message = rpc.read(data)
         except rpc.UnreadableFrameError:  # it was set aside then, too: else something would follow from it
             return
-        hear(message, record.ns, record.generation, conversation.replied, self.tell)
+
+        def replied(reply: rpc.Reply, ns: int) -> bool:
+            exchange = self._calls.pop((record.generation, reply.id), None)
+            return (
+                conversation.replied(reply) if exchange is None else self.traffic.reply(exchange, reply, ns)
+            )
+
+        hear(message, record.ns, record.generation, replied, self.tell)
 
     def generation(self, record: Record) -> None:
         generation = record.generation

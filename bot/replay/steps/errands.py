@@ -5,10 +5,11 @@ from typing import Any
 
 import attrs
 
-from bot.core.errors import NotSentError, RequestError, UnknownOutcomeError
+from bot.core.errors import NotSentError, RefusedError, RequestError, UnknownOutcomeError
 from bot.core.tape import HIDDEN, Kind
 from bot.link.pool import Lane
 from bot.paradex import orders, rest
+from bot.paradex.calls import Call
 from bot.paradex.orders import SignedOrder
 from bot.paradex.request import Request
 from bot.paradex.snip12 import OrderTerms
@@ -31,14 +32,21 @@ from bot.trading.effects import (
     SetTimer,
     Signed,
 )
-from bot.trading.executor import (
-    cancel_batch_request,
-    cancel_request,
+from bot.trading.requests import (
+    WS,
+    Sent,
+    cancelling_call,
+    cancelling_request,
     failures_of_cancels,
     find_report,
     history_request,
+    modified_terms,
+    modifying,
+    placing,
+    results_of,
+    terms,
 )
-from bot.trading.sending import modified_terms, modify_request, place_request, results_of, terms
+from bot.trading.sending import is_form_refused
 from bot.trading.transcript import of_effect
 
 SECRET = object()
@@ -52,7 +60,7 @@ class Exchange:
     x: int
     record: int
     ns: int
-    request: Request[Any]
+    request: Sent
     result: Any = None
     """The answer's value, a `RequestError`, or None while it is under way."""
 
@@ -85,13 +93,16 @@ class Errand:
     effect: Effect
     record: int
     ns: int
+    via: str
+    """By which way orders go."""
+
     keys: list[Key] = attrs.field(init=False)
     """One for each outcome that is not told yet: a batch has several."""
 
     signed: list[SignedOrder] = attrs.field(factory=list)
     """Its orders, as far as they are signed."""
 
-    modification: Request[Any] | None = None
+    modification: Sent | None = None
     """Once it is signed."""
 
     exchanges: list[Exchange] = attrs.field(factory=list)
@@ -127,10 +138,10 @@ class Errand:
             return False
         if asked:
             first = self.exchanges[0]
-            return first.result is not None and not first.has_failed
+            return first.result is not None and (self._was_refused_for_its_form or not first.has_failed)
         match self.effect:
-            case (PlaceOrder() | PlaceBatch()) as placing:
-                return len(self.signed) == len(placing.orders)
+            case (PlaceOrder() | PlaceBatch()) as effect:
+                return len(self.signed) == len(effect.orders)
             case ModifyOrder():
                 return self.modification is not None
         return True
@@ -143,7 +154,16 @@ class Errand:
                 return 2  # open orders, and then the history
             case SetTimer():
                 return 0
-        return 1
+        return 2 if self._was_refused_for_its_form else 1
+
+    @property
+    def _was_refused_for_its_form(self) -> bool:
+        result = self.exchanges[0].result if self.exchanges and self.via == WS else None
+        return (
+            isinstance(self.effect, PlaceBatch)
+            and isinstance(result, RefusedError)
+            and is_form_refused(self.effect, result)
+        )
 
     @property
     def _has_deadline(self) -> bool:
@@ -153,8 +173,8 @@ class Errand:
     def is_to_sign(self, client_id: str) -> bool:
         """Whether this order is one of those that it sends, and not signed yet."""
         match self.effect:
-            case (PlaceOrder() | PlaceBatch()) as placing:
-                next_one = placing.orders[len(self.signed) :][:1]
+            case (PlaceOrder() | PlaceBatch()) as effect:
+                next_one = effect.orders[len(self.signed) :][:1]
                 return any(order.client_id == client_id for order in next_one)
             case ModifyOrder(order):
                 return self.modification is None and order.client_id == client_id
@@ -163,46 +183,61 @@ class Errand:
     def terms(self, intent: Intent) -> tuple[OrderTerms, str]:
         """What is signed next for it, and the venue's id of an order that is modified; empty for a new one."""
         match self.effect:
-            case (PlaceOrder() | PlaceBatch()) as placing:
-                return terms(placing.orders[len(self.signed)], intent.signature_timestamp), ""
+            case (PlaceOrder() | PlaceBatch()) as effect:
+                return terms(effect.orders[len(self.signed)], intent.signature_timestamp), ""
             case ModifyOrder(order) as modify:
                 return modified_terms(modify, intent.signature_timestamp), order.venue_id
         raise TypeError(f"nothing is signed for {self.effect!r}")
 
-    def sign(self, intent: Intent, recv_window: int) -> Request[Any]:
+    def sign(self, intent: Intent, recv_window: int) -> Sent:
         """Note that the next of its orders is signed; returns what is about to leave of it."""
         match self.effect:
-            case (PlaceOrder() | PlaceBatch()) as placing:
+            case (PlaceOrder() | PlaceBatch()) as effect:
                 signed = SignedOrder(
-                    order=placing.orders[len(self.signed)],
+                    order=effect.orders[len(self.signed)],
                     signature=HIDDEN,
                     signature_timestamp=intent.signature_timestamp,
                     recv_window=recv_window,
                 )
                 self.signed.append(signed)
-                return place_request(placing, [signed], self.record)
+                return placing(effect, [signed], self.record, self.via)
             case ModifyOrder() as modify:
-                self.modification = modify_request(modify, HIDDEN, intent.signature_timestamp, self.record)
+                self.modification = modifying(
+                    modify, HIDDEN, intent.signature_timestamp, self.record, self.via
+                )
                 return self.modification
         raise TypeError(f"nothing is signed for {self.effect!r}")
 
-    def next_request(self) -> Request[Any] | None:  # noqa: PLR0911 - one for each kind of effect
-        """What is asked of the venue next; None if that was everything, or it is too soon."""
+    def next_request(self) -> Request[Any] | None:
+        """What is asked of the venue next over REST; None if that was everything, or it is too soon."""
         if not self.is_asking:
             return None
         match self.effect:
-            case CancelOrder(order):
-                return cancel_request(order, self.record)
-            case CancelBatch(unwanted):
-                return cancel_batch_request(unwanted, self.record)
+            case (CancelOrder() | CancelBatch()) as effect:
+                return cancelling_request(effect, self.record)
             case LookUpOrder(order) if self.exchanges:
                 return history_request(order, self.record)
             case LookUpOrder():
                 return orders.list_open(cause=self.record)
             case FetchBbo(market):
                 return rest.bbo(market, cause=self.record)
-            case (PlaceOrder() | PlaceBatch()) as placing:
-                return place_request(placing, self.signed, self.record)
+        sent = self._next_sent()
+        return sent if isinstance(sent, Request) else None
+
+    def next_call(self) -> Call[Any] | None:
+        """The same, over the WebSocket. A cancel that was to go there goes over REST if that is gone by then."""
+        if not self.is_asking:
+            return None
+        match self.effect:
+            case (CancelOrder() | CancelBatch()) as effect if effect.session is not None:
+                return cancelling_call(effect, self.record)
+        sent = self._next_sent()
+        return sent if isinstance(sent, Call) else None
+
+    def _next_sent(self) -> Sent | None:
+        match self.effect:
+            case (PlaceOrder() | PlaceBatch()) as effect:
+                return placing(effect, self.signed, self.record, self.via, bare=bool(self.exchanges))
         return self.modification
 
     def ended(self, subject: str, failure: RequestError | None) -> Item | None:
@@ -223,10 +258,10 @@ class Errand:
         failure = result if isinstance(result, RequestError) else None
         exchange = 0 if last is None else last.x
         match self.effect:
-            case (PlaceOrder() | PlaceBatch()) as placing:
+            case (PlaceOrder() | PlaceBatch()) as effect:
                 return SendEnded(
                     client_id=subject,
-                    result=failure or results_of(placing.orders, result)[subject],
+                    result=failure or results_of(effect.orders, result)[subject],
                     reused=last is not None and last.reused,
                     request_ns=0 if last is None else last.elapsed_ns,
                     exchange=exchange,
@@ -235,10 +270,8 @@ class Errand:
                 return ModifyEnded(
                     client_id=subject, number=modify.wanted.number, result=result, exchange=exchange
                 )
-            case CancelOrder():
-                return CancelEnded(subject, failure)
-            case CancelBatch(unwanted):
-                return CancelEnded(subject, failures_of_cancels(unwanted, result)[subject])
+            case (CancelOrder() | CancelBatch()) as effect:
+                return CancelEnded(subject, failures_of_cancels(effect, result)[subject])
             case LookUpOrder():
                 if failure is None:
                     open_orders, history = (exchange.result for exchange in self.exchanges)

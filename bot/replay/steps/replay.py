@@ -97,7 +97,11 @@ class Replay:
             shows_account=self.header.account == "kept",
         )
         self._connection = Connection(
-            markets=self.settings.orders.markets, tape=self._tape, misfit=self.misfit, tell=self._tell
+            settings=self.settings.orders,
+            tape=self._tape,
+            traffic=self._traffic,
+            misfit=self.misfit,
+            tell=self._tell,
         )
         self._snapshots = Snapshots(self._traffic, self.differ)
         self._handlers = {
@@ -193,7 +197,7 @@ class Replay:
 
     def _carry_out(self, effect: Effect, number: int) -> None:
         if not isinstance(effect, TakeSnapshot):  # nobody reports that it was done
-            self._errands.add(Errand(effect, number, self._clock.ns))
+            self._errands.add(Errand(effect, number, self._clock.ns, self.settings.orders.via))
 
     def _request(self, record: Record) -> None:
         self._traffic.request(record, None if self._stream is None else self._stream.manager.ledger)
@@ -322,7 +326,9 @@ class Replay:
                 due_ns = errand.due_ns(errand.effect)
                 if self._last.ns > due_ns + TIMER_LATE_NS:
                     self._unfinished(errand, f"a timer that was due at {due_ns} ns, and never elapsed")
-            elif errand.is_answered and (self.has_ended or self._tape.record.kind is not Kind.ANSWER):
+            elif errand.is_answered and (
+                self.has_ended or self._tape.record.kind not in {Kind.ANSWER, Kind.FRAME_IN}
+            ):
                 self._unfinished(errand, "something of which nobody was told how it ended")
         if self.has_ended:
             for exchange in self._traffic.under_way.values():

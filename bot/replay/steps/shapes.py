@@ -21,6 +21,12 @@ class Request(msgspec.Struct):
     body: str = ""
 
 
+class Call(msgspec.Struct):
+    x: int
+    of: int
+    frame: str
+
+
 class Answer(msgspec.Struct):
     x: int
     status: int

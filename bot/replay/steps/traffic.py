@@ -9,9 +9,11 @@ import attrs
 from bot.core.errors import RequestError, UnknownOutcomeError, retold
 from bot.core.tape import HIDDEN, Kind, restored
 from bot.journal.record import Record
+from bot.link import answer as link
 from bot.link import http
 from bot.link.clock import VenueClock
 from bot.link.pool import Lane
+from bot.paradex import rpc
 from bot.paradex.answers import (
     FillPage,
     MarketsAnswer,
@@ -22,6 +24,7 @@ from bot.paradex.answers import (
     SystemState,
     SystemTime,
 )
+from bot.paradex.calls import Call
 from bot.paradex.request import Request
 from bot.replay.steps import shapes
 from bot.replay.steps.comparison import ComparingTape
@@ -71,10 +74,7 @@ class Traffic:
 
     def request(self, record: Record, ledger: Ledger | None) -> None:
         asked = shaped(record, shapes.Request)
-        self.asked += 1
-        if asked.x != self.asked:
-            what = "requests are missing before it, or it is out of place; its x"
-            self.differ(Divergence(record.number, record.ns, record.kind, what, self.asked, asked.x))
+        self._count(record, asked.x)
         errand = self.errands.by_record.get(asked.of) if asked.of else None
         request, lane = self._made_again(asked, errand, ledger)
         if request is None:
@@ -84,6 +84,40 @@ class Traffic:
         exchange = self.under_way[asked.x] = Exchange(asked.x, record.number, record.ns, request)
         if errand is not None:
             errand.exchanges.append(exchange)
+
+    def call(self, record: Record) -> tuple[int, Exchange] | None:
+        """A call over the WebSocket; its id there, and what becomes of it. None if it is none of the bot's."""
+        asked = shaped(record, shapes.Call)
+        self._count(record, asked.x)
+        errand = self.errands.by_record.get(asked.of)
+        call = None if errand is None else errand.next_call()
+        if errand is None or call is None:
+            self.misfit(record, "a call that the bot has no cause for")
+            return None
+        request_id = rpc.id_of(asked.frame)
+        again = {"x": asked.x, "of": asked.of, "frame": call.frame(request_id)}
+        self.tape.compare(Kind.FRAME_OUT, again, generation=record.generation)
+        exchange = self.under_way[asked.x] = Exchange(asked.x, record.number, record.ns, call, reused=True)
+        errand.exchanges.append(exchange)
+        return request_id, exchange
+
+    def reply(self, exchange: Exchange, reply: rpc.Reply, ns: int) -> bool:
+        """Take the reply to a call; False if nobody waits for it any more."""
+        if self.under_way.pop(exchange.x, None) is None:
+            return False
+        assert isinstance(exchange.request, Call)
+        exchange.is_answered, exchange.elapsed_ns = True, ns - exchange.ns
+        try:
+            exchange.result = exchange.request.read(reply)
+        except RequestError as failure:
+            exchange.result = failure
+        return True
+
+    def _count(self, record: Record, x: int) -> None:
+        self.asked += 1
+        if x != self.asked:
+            what = "requests are missing before it, or it is out of place; its x"
+            self.differ(Divergence(record.number, record.ns, record.kind, what, self.asked, x))
 
     def _made_again(
         self, asked: shapes.Request, errand: Errand | None, ledger: Ledger | None
@@ -102,6 +136,7 @@ class Traffic:
         if exchange is None:
             self.misfit(record, "the answer to no request")
             return
+        assert isinstance(exchange.request, Request)
         exchange.reused, exchange.elapsed_ns, exchange.is_answered = answer.reused, answer.elapsed_ns, True
         if exchange.request.secret_answer:
             if answer.body != HIDDEN:
@@ -124,7 +159,7 @@ class Traffic:
     def _learn(self, record: Record, exchange: Exchange) -> None:
         match exchange.result:
             case SystemTime() as time:
-                answer = http.Answer(value=time, reused=exchange.reused, elapsed_ns=exchange.elapsed_ns)
+                answer = link.Answer(value=time, reused=exchange.reused, elapsed_ns=exchange.elapsed_ns)
                 with suppress(UnknownOutcomeError):  # no time in it: the clock stays as it is
                     measure(self.venue_clock, answer)
             case SystemConfig() as config if self.key is not None:

@@ -12,8 +12,8 @@ from bot.link.signer import Signer
 from bot.paradex import account as holdings
 from bot.paradex import orders, request, rest
 from bot.replay.steps.shapes import Request
-from bot.trading.executor import cancel_request
 from bot.trading.leftovers import cancels_of
+from bot.trading.requests import cancel_request
 
 ACCOUNT, ETHEREUM_ACCOUNT = "PARADEX-STARKNET-ACCOUNT", "PARADEX-ETHEREUM-ACCOUNT"
 TIMESTAMP, EXPIRATION = "PARADEX-TIMESTAMP", "PARADEX-SIGNATURE-EXPIRATION"

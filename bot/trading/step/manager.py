@@ -40,6 +40,7 @@ from bot.trading.effects import (
     StopAsked,
     TimerFired,
 )
+from bot.trading.requests import WS
 from bot.trading.step.decisions import Decisions
 from bot.trading.step.desk import STRATEGY, TradingDesk
 from bot.trading.step.guard import Guard, LimitsSettings
@@ -69,6 +70,7 @@ class OrderManager:
         recv_window_ms: int,
         limits: LimitsSettings,
         leftovers: str,
+        via: str,
     ) -> None:
         self.settled = trio.Event()
         """Set when the stop was asked for and every order is over."""
@@ -95,6 +97,7 @@ class OrderManager:
         self._recovery = Recovery(self.ledger, self._pursuit, self._decisions, leftovers)
         self._strategy = strategy
         self._session: Session | None = None
+        self._cancels_by_socket = via == WS
         self._recv_window_ns = recv_window_ms * 1_000_000
         self._stopping = False
         self._handlers: dict[type[Item], Callable[..., None]] = {
@@ -211,10 +214,11 @@ class OrderManager:
 
     def _session_opened(self, item: SessionOpened) -> None:
         self._session, self._desk.session = item.session, None
+        self._pursuit.session = item.session if self._cancels_by_socket else None
         self.guard.opened()
 
     def _session_lost(self, _item: SessionLost) -> None:
-        self._session = self._desk.session = None
+        self._session = self._desk.session = self._pursuit.session = None
         self._tell(events.TradingPaused())
 
     def _mode_changed(self, item: PlatformMode) -> None:

@@ -16,7 +16,7 @@ from bot.paradex.orders import DEFAULT_RECV_WINDOW
 from bot.trading.effects import LookedUp, ModifyEnded, SendStarted
 from bot.trading.step.decisions import Decisions
 from bot.trading.step.ledger import Ledger
-from bot.trading.step.pursuit import LOOK_AGAIN_S, Pursuit
+from bot.trading.step.pursuit import LOOK_AGAIN_S, SAYS_WHY, Pursuit
 from bot.trading.step.verdict import REJECTED, modification
 
 MODIFY = "modify"
@@ -65,7 +65,7 @@ class Modifications:
                     "[ORDER] Paradex order not modified: client_id={}, {}", item.client_id, failure
                 )
                 self._ledger.refuse_modification(item.client_id, str(failure))
-                if isinstance(failure, RefusedError) and failure.status in {400, 404}:
+                if isinstance(failure, RefusedError) and failure.status in SAYS_WHY:
                     self._pursuit.look_up(self._ledger.get(item.client_id))  # it may be over already
             case unknown:
                 logger.warning(

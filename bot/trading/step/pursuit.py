@@ -10,6 +10,8 @@ from loguru import logger
 from bot.core.errors import RefusedError, RequestError, UnknownOutcomeError
 from bot.core.order import Event, Order, State
 from bot.paradex.answers import OrderReport
+from bot.paradex.outcome import METHOD_ERROR
+from bot.session.capabilities import Session
 from bot.trading.effects import CancelBatch, CancelOrder, LookUpOrder, batches
 from bot.trading.step.decisions import Decisions
 from bot.trading.step.ledger import Ledger
@@ -22,6 +24,9 @@ CANCEL_AGAIN_S = 0.5
 
 FEW = 3
 """So many cancels leave at once, each over its own connection: as quick as a batch, and none fails with another."""
+
+SAYS_WHY = frozenset({200, 400, 404, METHOD_ERROR})
+"""What a refusal comes with that is about the order itself, over REST, in a batch, or over the WebSocket."""
 
 BOUND_S = 30.0
 """How long an order's outcome may stay unknown after the venue could last accept it. An order that outlives this
@@ -42,6 +47,12 @@ class Pursuit:
         self._ledger = ledger
         self._decisions = decisions
         self._overdue = overdue
+        self.session: Session | None = None
+        """Over whose WebSocket cancels go; None for none."""
+
+        self._by_rest: set[str] = set()
+        """Orders whose cancel failed: whatever way that went, the next one goes over REST."""
+
         self._cancels_in_flight: set[str] = set()
         self._asked_ns: dict[str, int] = {}
         """When the look-up of an order was decided that has not come back yet."""
@@ -61,6 +72,7 @@ class Pursuit:
         """It is another than before: what was waiting for that goes on."""
         if order.is_over:
             self._absent_since_ns.pop(order.client_id, None)
+            self._by_rest.discard(order.client_id)
         elif order.cancelling:
             self.cancel(order)
 
@@ -68,7 +80,7 @@ class Pursuit:
         """Ask for the cancel, unless one is on its way, or the order itself still is: its next change asks again."""
         if self._can_be_cancelled(order):
             self._cancels_in_flight.add(order.client_id)
-            self._decisions.add(CancelOrder(order))
+            self._decisions.add(CancelOrder(order, self._way_of(order)))
 
     def cancel_together(self, orders: Iterable[Order], *, but_few_singly: bool = False) -> None:
         """The same for several orders, in as few requests as may be; but for up to `FEW`, if that is wanted.
@@ -82,7 +94,12 @@ class Pursuit:
             return
         self._cancels_in_flight.update(order.client_id for order in now)
         for batch in batches(now):
-            self._decisions.add(CancelBatch(batch))
+            ways = {self._way_of(order) for order in batch}
+            self._decisions.add(CancelBatch(batch, self.session if ways == {self.session} else None))
+
+    def _way_of(self, order: Order) -> Session | None:
+        """The session over whose WebSocket its cancel goes. A batch of cancels knows the venue's ids alone there."""
+        return self.session if order.venue_id and order.client_id not in self._by_rest else None
 
     def _can_be_cancelled(self, order: Order) -> bool:
         can_be_named = bool(order.venue_id) or order.state is State.UNKNOWN
@@ -95,7 +112,9 @@ class Pursuit:
             return
         if failure is None:  # queued is not done: only a report ends it
             self._decisions.wait(LOOK_UP, client_id, LOOK_AGAIN_S)
-        elif isinstance(failure, RefusedError) and failure.status in {200, 400, 404}:
+            return
+        self._by_rest.add(client_id)
+        if isinstance(failure, RefusedError) and failure.status in SAYS_WHY:
             self.look_up(order)  # nothing to cancel, says the venue; the history tells why
         else:
             logger.warning("[ORDER] Paradex cancel failed: client_id={}, {}", client_id, failure)
