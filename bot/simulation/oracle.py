@@ -104,7 +104,8 @@ def books_agree(evidence: Evidence) -> Iterator[str]:
             yield from (f"{client_id} is {order.status} there, and unheard of here" for order in accepted)
             continue
         if not accepted:
-            if end["state"] not in NOTHING_THERE and client_id not in unresolved:
+            is_forgotten = client_id in seen and bool(seen[client_id].forgotten)
+            if end["state"] not in NOTHING_THERE and client_id not in unresolved and not is_forgotten:
                 yield f"{client_id} is {end['state']} here, and was never accepted there"
             continue
         order = accepted[-1]

@@ -22,7 +22,7 @@ from bot.replay.steps.ahead import hash_recorded
 from bot.replay.steps.manners import repeat
 from bot.replay.steps.report import Report
 from bot.simulation.rehearsal import Rehearsal, rehearse
-from bot.trading import effects, sending, transcript
+from bot.trading import effects, requests, transcript
 from bot.trading.step import desk, ledger, modification
 from bot.trading.step.verdict import Verdict, verdict
 
@@ -132,7 +132,7 @@ def modifies_to_the_old_price(patch: Patch) -> None:
 
 
 def signs_the_old_terms(patch: Patch) -> None:
-    patch.setattr(errands, "modified_terms", lambda effect, timestamp: sending.terms(effect.order, timestamp))
+    patch.setattr(errands, "modified_terms", lambda effect, timestamp: requests.terms(effect.order, timestamp))
 
 
 def hashes_a_modification_as_an_order(patch: Patch) -> None:

@@ -18,7 +18,7 @@ from bot.paradex.answers import OrderReport
 from bot.paradex.request import Request, encode
 from bot.replay.steps import errands
 from bot.replay.steps.manners import repeat
-from bot.trading import executor, requests
+from bot.trading import requests
 from bot.trading.step import desk, guard, holdings, ledger, manager, pursuit, reported, stocktaking
 from bot.trading.strategies.trader import Trader
 
@@ -147,7 +147,7 @@ def forgets_the_market(patch: Patch) -> None:
         errands,
         "history_request",
         lambda order, cause: attrs.evolve(
-            executor.history_request(order, cause), path=f"/orders-history?client_id={order.client_id}"
+            requests.history_request(order, cause), path=f"/orders-history?client_id={order.client_id}"
         ),
     )
 

@@ -1,4 +1,4 @@
-"""The whole bot, cancelled at its checkpoints: an eighth of what `just campaign` does, and which eighth changes."""
+"""The whole bot, cancelled at its checkpoints: a sixteenth of what `just campaign` does, and which one changes."""
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,9 +21,10 @@ from bot.simulation.sweep.cases import Case, cases, violations
 from bot.simulation.sweep.checkpoints import Scope
 from bot.simulation.sweep.session import play
 from bot.simulation.world import replaced
+from bot.trading.requests import REST, WS
 
 SEED = 1
-EVERY = 8
+EVERY = 16
 PARTS = 10
 
 every_case = cache(partial(cases, SEED))
@@ -49,9 +50,11 @@ def test_the_session_repeats() -> None:
 
 
 def test_every_scope_is_met() -> None:
-    """With TLS and without."""
-    met = {(case.point.scope, case.tls) for case in every_case()}
-    assert met == {(scope, tls) for scope in Scope for tls in (False, True)}
+    """With TLS and without, by either way of orders."""
+    met = {(case.point.scope, case.tls, case.via) for case in every_case()}
+    assert met == {
+        (scope, tls, via) for scope in Scope for tls, via in ((False, REST), (False, WS), (True, REST))
+    }
 
 
 async def do_not_cancel(authed: AuthedRest, left: list[Order]) -> None:
@@ -91,23 +94,26 @@ async def forget_a_task(generations: Generations, websocket: WebSocket) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "name", "fault", "scope", "words"),
+    ("place", "name", "fault", "scope", "words", "via"),
     [
-        (app, "cancel_leftovers", do_not_cancel, Scope.WORK, "rests (OPEN), and is named"),
+        (app, "cancel_leftovers", do_not_cancel, Scope.WORK, "rests (OPEN), and is named", REST),
         (
             Pool,
             "reserve",
             keep_what_is_cancelled,
             Scope.CALLER,
             "the pool broke, 1 of 2 reserved: IndexError",
+            REST,
         ),
-        (AuthedReservation, "send", send_again(AuthedReservation.send), Scope.WORK, "was sent 2 times"),
-        (Generations, "_heartbeat", forget_a_task, Scope.GENERATION, "was left behind"),
+        (AuthedReservation, "send", send_again(AuthedReservation.send), Scope.WORK, "was sent 2 times", REST),
+        (Generations, "_heartbeat", forget_a_task, Scope.GENERATION, "was left behind", WS),
     ],
     ids=["resting", "pool", "twice", "task"],
 )
-def test_it_would_find(place: object, name: str, fault: object, scope: Scope, words: str) -> None:
+def test_it_would_find(place: object, name: str, fault: object, scope: Scope, words: str, via: str) -> None:
     """What the sweep looks for it also finds: here are faults for it."""
-    suspects = [case for case in every_case() if case.point.scope is scope and not case.tls]
+    suspects = [
+        case for case in every_case() if (case.point.scope, case.tls, case.via) == (scope, False, via)
+    ]
     with replaced(place, name, fault):
         assert any(words in violation for case in suspects[::7] for violation in violations(case))

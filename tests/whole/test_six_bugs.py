@@ -20,6 +20,7 @@ from bot.exchange.faults.requests import Silence
 from bot.exchange.faults.updates import RepeatUpdate
 from bot.exchange.settings import ExchangeSettings
 from bot.link.answer import Answer, Permit, always
+from bot.paradex import orders
 from bot.paradex.answers import OrderReport
 from bot.paradex.orders import SignedOrder
 from bot.paradex.request import Request
@@ -194,7 +195,7 @@ def test_an_intent_written_after_the_send(monkeypatch: Patch, tmp_path: Path) ->
                     signature_timestamp=signing.timestamp,
                     recv_window=self.recv_window,
                 )
-                answer = await lane.send(placing(effect, [signed], cause, REST), permit)
+                answer = await lane.send(orders.create(signed, cause=cause), permit)
                 self._start(order, Signed.PLACE, signing, placing(effect, [signed], cause, REST))
                 self._commit()
                 return answer

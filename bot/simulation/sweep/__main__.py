@@ -6,6 +6,7 @@ import os
 import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from typing import Literal
 
 import cyclopts
 from loguru import logger
@@ -24,6 +25,7 @@ def main(
     moment: Moment = Moment.WAITING,
     step: int | None = None,
     tls: bool = False,
+    via: Literal["rest", "ws"] = "rest",
 ) -> int:
     """Cancel the scripted session at each of its checkpoints in turn. With scope and step, show one such session.
 
@@ -33,11 +35,12 @@ def main(
         moment: while the task waits, or when it was woken.
         step: after, or before, this step of the bot's tasks.
         tls: count the steps in TLS handshakes.
+        via: the way of its orders.
     """
     logger.remove()
     if scope is None or step is None:
         return _campaign(seed)
-    return _story(Case(Point(scope, moment, step), seed, tls))
+    return _story(Case(Point(scope, moment, step), seed, tls, via))
 
 
 def _campaign(seed: int) -> int:
@@ -51,10 +54,9 @@ def _campaign(seed: int) -> int:
             found += len(each)
             for violation in each:
                 print(violation, flush=True)
-    for (scope, moment, tls), count in Counter(
-        (c.point.scope, c.point.moment, c.tls) for c in everything
-    ).items():
-        print(f"  {scope:<12}{moment:<9}{'in TLS handshakes' if tls else '':<18}{count:>6}")
+    kinds = Counter((c.point.scope, c.point.moment, c.via, c.tls) for c in everything)
+    for (scope, moment, way, tls), count in kinds.items():
+        print(f"  {scope:<12}{moment:<9}{way:<6}{'in TLS handshakes' if tls else '':<18}{count:>6}")
     print(f"{found} violations in {(CLOCK.monotonic_ns() - started) / 1e9:.0f} s")
     return int(found > 0)
 

@@ -4,12 +4,12 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-import msgspec
 import trio
 
 from bot.core.errors import leaves
 from bot.core.tape import Kind
 from bot.exchange.exchange import Exchange
+from bot.journal.sent import placed
 from bot.link.http import Http
 from bot.link.pool import Lane
 from bot.paradex import rest
@@ -31,8 +31,8 @@ _UNDER_WAY = frozenset({State.OPENING, State.OPEN})
 def sent(notes: Notes) -> Iterator[tuple[float, str]]:
     """When an order was sent, and its client id."""
     for line in notes.lines:
-        if line.kind is Kind.REQUEST and (line.data["method"], line.data["path"]) == ("POST", "/orders"):
-            yield line.at, msgspec.json.decode(line.data["body"])["client_id"]
+        for order in placed(line.kind, line.data) or ():
+            yield line.at, order["client_id"]
 
 
 def sent_twice(notes: Notes, exchange: Exchange) -> Iterator[str]:
@@ -40,7 +40,8 @@ def sent_twice(notes: Notes, exchange: Exchange) -> Iterator[str]:
     for client_id, times in Counter(client_id for _, client_id in sent(notes)).items():
         if times > 1:
             yield f"order {client_id} was sent {times} times"
-    requests, accepted = exchange.counters.requests["POST /v1/orders"], len(exchange.orders)
+    requests = sum(exchange.counters.requests[name] for name in ("POST /v1/orders", "WS order.create"))
+    accepted = len(exchange.orders)
     if requests != accepted:
         yield f"the exchange accepted {accepted} of {requests} orders"
 

@@ -11,6 +11,8 @@ from bot.exchange.settings import ExchangeSettings
 from bot.link.http import HttpSettings
 from bot.link.websocket import StreamSettings
 from bot.settings import Settings
+from bot.trading.executor import OrdersSettings
+from bot.trading.requests import WS
 from bot.trading.strategies.strategy import (
     Event,
     OrderChanged,
@@ -29,6 +31,12 @@ SETTINGS = attrs.evolve(
     stream=StreamSettings(ping_interval=0.5),  # or no heartbeat would come to its checkpoints
     exchange=ExchangeSettings(rate_limits="none"),
 )
+
+
+def settings(via: str) -> Settings:
+    """Those of the script, with orders that go this way; and the venue is to cancel them if their WebSocket ends."""
+    return attrs.evolve(SETTINGS, orders=OrdersSettings(via=via, cancel_on_disconnect=via == WS))
+
 
 AGAIN_S = 0.2
 """Until a quote that did not come is asked for again."""

@@ -17,9 +17,10 @@ from bot.simulation.notes import Notes
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.simulation.sweep import audit
 from bot.simulation.sweep.checkpoints import Bug, Checkpoints, Point, Scope
-from bot.simulation.sweep.script import SETTINGS, Script
+from bot.simulation.sweep.script import Script, settings
 from bot.simulation.world import replaced
 from bot.summary import Summary
+from bot.trading.requests import REST
 
 DELAY, JITTER = 0.02, 0.1
 """Seconds, each way: over another connection a later request, and even the one after that, may arrive earlier."""
@@ -41,8 +42,11 @@ class Played:
     violations: list[str]
 
 
-def play(chosen: Point | None = None, *, seed: int, tls: bool = False) -> Played:
-    """Play the script, cancel at ``chosen``, and look at everything. With ``tls`` points are in handshakes only."""
+def play(chosen: Point | None = None, *, seed: int, tls: bool = False, via: str = REST) -> Played:
+    """Play the script, cancel at ``chosen``, and look at everything. With ``tls`` points are in handshakes only.
+
+    Orders go by the way ``via``.
+    """
     errors: list[str] = []
     files = audit.open_files()
     sink = logger.add(errors.append, level="ERROR", format="{message}")
@@ -52,7 +56,7 @@ def play(chosen: Point | None = None, *, seed: int, tls: bool = False) -> Played
             # httpx makes a generator of a body that it sends in one piece; nothing hangs on its end.
             warnings.filterwarnings("ignore", "Async generator 'httpx._content.ByteStream")
             session = _Session(chosen, Checkpoints(chosen, handshakes_only=tls), errors)
-            played = rehearse(session.play, SETTINGS, seed=seed, delay=DELAY, jitter=JITTER, tls=tls)
+            played = rehearse(session.play, settings(via), seed=seed, delay=DELAY, jitter=JITTER, tls=tls)
     finally:
         logger.remove(sink)
     played.violations.extend(f"warning: {warning.message}" for warning in warned)
