@@ -27,9 +27,28 @@ fmt: _env
 bench *ARGS: _env
     @exec {{python}} -m bot.lab.bench {{ARGS}}
 
+# All that takes too long for `just test`, about an hour: two thousand seeds, the bugs, the sweep, the wire.
+campaign: _env
+    {{python}} -m bot simulate --seeds 1-2000
+    {{python}} -m bot simulate --seeds 1-200 --bug all
+    {{python}} -m bot.simulation.sweep
+    {{python}} -m bot.lab.wire
+
 # Cancel a scripted session at each of its checkpoints in turn, or show one of these sessions.
-campaign *ARGS: _env
+sweep *ARGS: _env
     @exec {{python}} -m bot.simulation.sweep {{ARGS}}
+
+# The network's rows of the table of faults: real bots, a real exchange, and a proxy between them that is told to be bad.
+wire *ARGS: _env
+    @exec {{python}} -m bot.lab.wire {{ARGS}}
+
+# That proxy by hand, between any client and its exchange: each line on stdin is a change.
+proxy *ARGS: _env
+    @exec {{python}} -m bot.lab.proxy {{ARGS}}
+
+# 24 simulated hours of an order a second with the weekday release in them: is anything wrong, does anything grow?
+day *ARGS: _env
+    @exec {{python}} -m bot.lab.day {{ARGS}}
 
 # The SDK's signing wheel exists for Python 3.10 only; PYTHON310 names one that uv does not find by itself.
 # Real clients against the embedded exchange: ccxt, and the venue's own SDK, each in an environment of its own.

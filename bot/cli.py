@@ -198,7 +198,8 @@ def build(early: EarlySignals) -> App:
             json: with --seeds, write what they came to into this file.
             only: only kinds of faults with this in their name.
             strikes: with --seed, only these strikes of it, by their numbers, as 2,5.
-            bug: put this bug into the bot first: it has to be found.
+            bug: put this bug into the bot first, or each in turn with all. With --seeds: until one finds it; if none
+                does, the exit code is 1.
         """
         early.restore()
         from bot.simulation.campaign import verb

@@ -14,17 +14,22 @@ HERE = Path(__file__).resolve().parent
 TABLE = HERE.parents[1] / "shared" / "faults.md"
 
 IN_TABLE = re.compile(r"^\| (?!-+\||fault \|)(.+?) \| .+ \|$", re.MULTILINE)
-OVER_THE_WEBSOCKET = "no order goes over the WebSocket yet: orders of REST do not depend on it"
 
 ROWS: dict[str, dict[str, str]] = {
     "WebSocket drops with an order in flight, in the middle of a frame, or its reply is lost": {
-        "an order in flight over the WebSocket becomes UNKNOWN": f"({OVER_THE_WEBSOCKET})",
+        "an order in flight over the WebSocket becomes UNKNOWN": """
+            whole/test_orders_by_call.py::test_a_websocket_lost_with_a_call_in_flight
+            whole/test_orders_by_call.py::test_a_websocket_that_ends_in_the_middle_of_a_call
+            session/test_entry.py::test_a_socket_that_dies_leaves_unknown_what_had_left
+            session/test_generation_orders.py::test_a_call_in_flight_when_the_connection_is_cut""",
         "whatever the channel did not say of an order in flight is known afterwards": """
             whole/test_long_runs.py::test_a_websocket_lost_at_any_point_of_an_order
             whole/test_bad_ways.py::test_a_websocket_that_ends_in_the_middle_of_a_frame""",
         "a lost reply to an order leaves it UNKNOWN": """
             whole/test_faulty_venue.py::test_one_order_that_ends_once
             whole/test_levers.py::test_every_lever_for_every_request
+            whole/test_orders_by_call.py::test_strange_replies
+            session/test_entry.py::test_a_lost_reply_is_an_unknown_outcome_at_the_deadline
             link/test_http.py::test_what_may_have_arrived_is_unknown""",
         "new generation; reconcile; then the gate opens": """
             session/test_generation.py::test_a_supervised_stream_goes_on_with_the_next_generation
@@ -34,7 +39,8 @@ ROWS: dict[str, dict[str, str]] = {
     "half-open TCP, one direction or both": {
         "own ping with a deadline; the generation dies": """
             session/test_generation.py::test_a_dead_link_is_noticed_by_the_pong_that_does_not_come
-            whole/test_bad_ways.py::test_a_half_open_connection""",
+            whole/test_bad_ways.py::test_a_half_open_connection
+            whole/test_orders_by_call.py::test_a_half_open_connection_under_a_call""",
         "silence: what is heard on a live link at the least are our pongs, and before it is ready its replies": """
             session/test_generation.py::test_a_live_link_is_pinged_for_ever
             session/test_generation.py::test_a_venue_that_does_not_reply_has_ten_seconds""",
@@ -78,7 +84,8 @@ ROWS: dict[str, dict[str, str]] = {
             whole/test_odd_venues.py::test_a_token_that_ends_while_an_order_leaves
             session/test_login.py::test_a_refused_token_is_renewed_at_once""",
         "40111 asks for another token": """
-            session/test_generation.py::test_a_refused_authentication_ends_it""",
+            session/test_generation.py::test_a_refused_authentication_ends_it
+            session/test_generation_orders.py::test_a_call_refused_for_its_bearer_has_another_token_made""",
     },
     "wrong clock, NTP step, suspended laptop": {
         "sign in venue time": """
@@ -100,9 +107,14 @@ ROWS: dict[str, dict[str, str]] = {
             whole/test_odd_venues.py::test_an_account_over_its_limit
             link/test_http_limits.py::test_a_429_that_names_no_limit_closes_all_that_the_request_counts_against
             paradex/test_paradex_limits.py::test_how_long_a_429_closes""",
-        "one bucket for REST and WebSocket": f"({OVER_THE_WEBSOCKET})",
+        "one bucket for REST and WebSocket": """
+            paradex/test_paradex_limits.py::test_calls_and_requests_share_their_limits
+            session/test_entry.py::test_an_order_without_room_is_not_sent_over_the_websocket
+            session/test_entry.py::test_what_goes_over_the_websocket_is_missed_over_rest
+            session/test_entry.py::test_42901_closes_the_limits_for_a_second""",
         "a reserve that only cancels may use": """
             link/test_http_limits.py::test_a_cancel_spends_the_reserve_and_waits_when_even_that_is_empty
+            session/test_entry.py::test_a_cancel_over_the_websocket_spends_the_reserve
             link/test_http_limits.py::test_reads_wait_and_leave_the_cancels_their_share""",
     },
     "maintenance, cancel_only, post_only (each weekday about 04:30 UTC)": {
@@ -112,6 +124,7 @@ ROWS: dict[str, dict[str, str]] = {
             trading/test_guard.py::test_post_only_takes_what_can_only_rest""",
         "and from error codes; cancels pass": """
             whole/test_modes_and_jumps.py::test_a_platform_that_becomes_restricted_costs_one_refused_order_at_most
+            whole/test_orders_by_call.py::test_a_restricted_platform_in_each_form_of_refusal
             session/test_mode.py::test_an_answer_that_tells_of_a_restriction_has_it_asked_at_once""",
         "poll every 5 s": "session/test_mode.py::test_a_mode_is_told_once_and_asked_for_every_five_seconds",
     },

@@ -189,6 +189,9 @@ class Order:
     modifying: Modification | None = None
     """Somebody wants it otherwise. Only the venue's word says whether it is."""
 
+    signed_ms: int | None = None
+    """The venue's time in its signature, unix ms; of an order of an earlier run nobody knows."""
+
     sent_ns: int | None = None
     """When its first byte was about to leave."""
 

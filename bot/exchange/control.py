@@ -90,7 +90,7 @@ ABOUT: dict[str, str] = {
     "POST /move-price": '{"market": "BTC-USD-PERP", "price": "80000"}: the fair price; mark and spot follow at once',
     "POST /refuse-auth": '{"times": 1, "status": 503 | 401}: refuse the next auth requests',
     "POST /register-subkey": '{"account": "0x…", "public_key": "0x…", "name": "subkey"}: without a signature',
-    "POST /release": "begin a release: cancels only, passive orders only, all connections dropped; as the settings say",
+    "POST /release": "begin a release: cancels only, connections dropped, passive orders only, and all is well again",
     "POST /restart": '{"forget": 1}: end all connections but this, and lose so many of the newest resting orders',
     "POST /revoke-subkey": '{"account": "0x…", "public_key": "0x…"}: at once, on open sockets too',
     "POST /thaw": "let a frozen market go on",

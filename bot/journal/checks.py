@@ -9,9 +9,10 @@ import attrs
 from bot.core.recovered import retold
 from bot.core.tape import HIDDEN, Kind
 from bot.journal.record import Record
-from bot.journal.sent import client_id_of, decoded, modified, orders_in, placed
+from bot.journal.sent import call_of, client_id_of, decoded, modified, orders_in, placed
 from bot.journal.telling import as_json
 from bot.paradex import rpc
+from bot.paradex.calls import CREATE_BATCH
 from bot.paradex.outcome import INVALID_PARAMS
 
 
@@ -66,7 +67,7 @@ class _Exchanges:
             case Kind.FRAME_OUT, {"x": int(exchange), "frame": str(frame)}:
                 self.calls[record.generation, rpc.id_of(frame)] = exchange
                 yield from self._leaves(record, exchange)
-            case Kind.FRAME_IN, str(frame) if self.calls:
+            case Kind.FRAME_IN, str(frame) | {"bytes": str(frame)} if self.calls:
                 self._reply(record.generation, frame)
             case ((Kind.ANSWER | Kind.FAILURE), {"x": int(exchange), **others}):
                 if exchange not in self.unanswered:
@@ -103,11 +104,15 @@ class _Exchanges:
                 exchange = self.calls.pop((generation, request_id))
                 self.unanswered.discard(exchange)
                 self.answers[exchange] = frame
-                call = self.asked[exchange]
-                # A batch that is refused for its form goes again, in the other one.
-                if isinstance(error := reply.get("error"), dict) and error.get("code") == INVALID_PARAMS:
-                    orders = placed(call.kind, call.data) or []
-                    self.unsent |= {("place", client_id_of(order)): order for order in orders}
+                match call_of(self.asked[exchange].data["frame"]), reply:
+                    # A batch that is refused for its form goes again, in the other one.
+                    case (method, params), {"error": {"code": code}} if (method, code) == WRONG_FORM:
+                        orders = orders_in(params)
+                        self.unsent |= {("place", client_id_of(order)): order for order in orders}
+
+
+WRONG_FORM = (CREATE_BATCH, INVALID_PARAMS)
+"""A call, and the error that refuses its form: the venue's documents and its SDK disagree (reference 5.2)."""
 
 
 def _modify(terms: dict[str, Any]) -> tuple[str, str]:

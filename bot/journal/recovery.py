@@ -20,6 +20,7 @@ from bot.journal.header import Header
 from bot.journal.reader import NotAJournalError, RecordedSession
 from bot.journal.record import Record
 from bot.journal.sent import orders_in
+from bot.paradex.answers import UNREADABLE, SystemTime
 from bot.paradex.orders import DEFAULT_RECV_WINDOW
 
 
@@ -171,6 +172,6 @@ def _server_time_ms(body: str) -> int | None:
     if not body.startswith('{"server_time"'):
         return None
     try:
-        return int(msgspec.json.decode(body)["server_time"])
-    except ValueError:
+        return int(msgspec.json.decode(body, type=SystemTime).server_time)
+    except UNREADABLE:
         return None

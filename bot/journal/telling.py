@@ -86,7 +86,7 @@ def _header(data: Mapping[str, Any]) -> str:
     return f"{_phrase(data, 'environment', 'run_id')}, begun {begun} on {_phrase(data, 'platform')}"
 
 
-def _effect(data: Mapping[str, Any]) -> str:
+def _effect(data: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one for each kind of effect
     match data.get("do"):
         case "place":
             return _joined("place", _terms(data), "as", _phrase(data, "client_id"))
@@ -94,6 +94,8 @@ def _effect(data: Mapping[str, Any]) -> str:
             return f"place {_several(data, lambda order: _joined(_terms(order), 'as', _phrase(order, 'client_id')))}"
         case "cancel batch":
             return f"cancel {_several(data, lambda order: _phrase(order, 'client_id'))}"
+        case "look up batch":
+            return f"look up {' '.join(str(each) for each in data.get('orders') or ())}"
         case "modify":
             terms = _joined(
                 _phrase(data, "client_id"), "to", _phrase(data, "size"), "@", _phrase(data, "price")
@@ -223,14 +225,37 @@ def _message(raw: Any) -> str:
         message = msgspec.json.decode(raw)
     except (ValueError, RecursionError):
         return raw.rstrip()
+    said = _orders(message) or raw.rstrip()
     match message:
         case {"method": "subscription", "params": {"channel": str(channel), "data": data}}:
-            return f"{channel}: {_report(data) or as_json(data)}"
+            said = f"{channel}: {_report(data) or as_json(data)}"
         case {"method": str(method), "params": params}:
-            return f"{method} {as_json(params)}"
-        case {"results": list(reports)} | list(reports) if reports and all(map(_report, reports)):
-            return f"{len(reports)}: " + "; ".join(map(_report, reports))
-    return _report(message) or raw.rstrip()
+            said = _joined(method, _phrase(message, "id"), _orders(params) or as_json(params))
+        case {"id": int() | str(), "result": result}:
+            said = f"reply {_phrase(message, 'id')}: {_orders(result) or as_json(result)}"
+        case {"id": int() | str(), "error": dict(error)}:
+            why = _joined(_phrase(error, "code"), ": ".join(_of(error, "message", "data")))
+            said = f"reply {_phrase(message, 'id')}: error {why}"
+    return said
+
+
+def _orders(said: Any) -> str:
+    """Orders, fills or positions of which something is said, one or several; nothing for anything else."""
+    match said:
+        case {"orders": list(several)} | {"results": list(several)} | list(several):
+            told_of = list(map(_item, several))
+            return f"{len(told_of)}: {'; '.join(told_of)}" if told_of and all(told_of) else ""
+    return _item(said)
+
+
+def _item(said: Any) -> str:
+    """The same of one, which may be what became of one call, or of one order of a batch."""
+    match said:
+        case {"order": order}:
+            return _report(order)
+        case {"error": str(error)}:
+            return f"error {error}"
+    return _report(said)
 
 
 def _report(data: Any) -> str:

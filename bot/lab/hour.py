@@ -39,8 +39,8 @@ _OWNERS = {"bot.test": "bot", "venue.test": "exchange", "localhost": "network"}
 
 
 @attrs.frozen
-class Quarter:
-    """A quarter of the run: its orders, what they cost in seconds, and what the process holds at its end, in MiB."""
+class Span:
+    """A part of the run: its orders, what they cost in seconds, and what the process holds at its end, in MiB."""
 
     orders: int
     cpu: float
@@ -53,7 +53,7 @@ class Hour:
     """A run of so many virtual seconds, in quarters; ``shares`` says what part of the time is whose."""
 
     seconds: float
-    quarters: list[Quarter]
+    quarters: list[Span]
     shares: dict[str, float]
 
     @property
@@ -75,18 +75,18 @@ def settings() -> Settings:
 
 
 class Meter:
-    """Cuts a run into quarters."""
+    """Cuts a run into parts."""
 
     def __init__(self) -> None:
-        self.quarters: list[Quarter] = []
+        self.spans: list[Span] = []
         self._clock = SystemClock()
         self._orders, self._cpu, self._wall = 0, _cpu_seconds(), 0
 
     def read(self, orders: int) -> None:
-        """A quarter is over: ``orders`` were accepted so far."""
+        """A part is over: ``orders`` were accepted so far."""
         cpu, wall = _cpu_seconds(), self._clock.monotonic_ns()
-        self.quarters.append(
-            Quarter(orders - self._orders, cpu - self._cpu, (wall - self._wall) / 1e9, memory_of(os.getpid()))
+        self.spans.append(
+            Span(orders - self._orders, cpu - self._cpu, (wall - self._wall) / 1e9, memory_of(os.getpid()))
         )
         self._orders, self._cpu, self._wall = orders, _cpu_seconds(), self._clock.monotonic_ns()
 
@@ -118,7 +118,7 @@ def _cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def quarters(seconds: float) -> list[Quarter]:
+def quarters(seconds: float) -> list[Span]:
     """Trade for so many virtual seconds."""
 
     async def play(rehearsal: Rehearsal) -> None:
@@ -132,9 +132,9 @@ def quarters(seconds: float) -> list[Quarter]:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch)
             await rehearsal.trade(seconds)
-        played.extend(meter.quarters)
+        played.extend(meter.spans)
 
-    played: list[Quarter] = []
+    played: list[Span] = []
     rehearse(play, settings(), delay=DELAY, tls=False)
     return played
 

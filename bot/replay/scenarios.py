@@ -7,6 +7,7 @@ import inspect
 import itertools
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,13 @@ from bot.exchange.market.floor import Floor
 from bot.exchange.matching.commands import Cancel
 from bot.exchange.matching.orders import BUY, Order
 from bot.exchange.stream.frames import ChannelData, Payload, Reply
+from bot.replay.acting import acted
+from bot.replay.calls import CALLS_SETTINGS, UNHEARD_SETTINGS, Calls, calls, unheard
 from bot.replay.predecessor import RUN_ID, Several, killed
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
 from bot.trading.strategies.probe import ProbeSettings
+from bot.trading.strategies.strategy import Strategy
 
 SESSIONS = Path("tests/replay/sessions")
 SUFFIX = ".journal"
@@ -49,18 +53,25 @@ class Scenario:
     seed: int = 1
     delay: float = 0.05
     activity: float = 0.0
+    strategy: Callable[[], Strategy] | None = None
+    """Who trades; None for the strategy that the settings name."""
 
     def record(self, file: Path) -> None:
         """Play it, and write the session into ``file``, which must not exist. Without TLS, whose lengths vary."""
-        rehearse(
-            self.play,
-            self.settings,
-            seed=self.seed,
-            delay=self.delay,
-            tls=False,
-            activity=self.activity,
-            journal=file,
-        )
+        with self.acted():
+            rehearse(
+                self.play,
+                self.settings,
+                seed=self.seed,
+                delay=self.delay,
+                tls=False,
+                activity=self.activity,
+                journal=file,
+            )
+
+    def acted(self) -> AbstractContextManager[None]:
+        """Bots that run meanwhile trade as in this session."""
+        return nullcontext() if self.strategy is None else acted(self.strategy)
 
 
 async def plain(rehearsal: Rehearsal) -> None:
@@ -248,6 +259,8 @@ SCENARIOS = {
     # As fast as the venue's limits let orders through.
     "busy": Scenario(play=busy, settings=_probing(pause=0.12), delay=0.005),
     "restart": Scenario(play=restart, settings=_probing(pause=0.7)),
+    "calls": Scenario(play=calls, settings=CALLS_SETTINGS, strategy=Calls),
+    "unheard": Scenario(play=unheard, settings=UNHEARD_SETTINGS),
     "strange": Scenario(play=strange, settings=_probing(pause=0.5), delay=0.1),
 }
 

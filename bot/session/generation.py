@@ -18,7 +18,7 @@ from bot.link.websocket import StreamSettings, WebSocket, open_websocket
 from bot.paradex import rpc
 from bot.paradex.calls import CANCEL_ON_DISCONNECT
 from bot.session.capabilities import AuthedRest, Session, Token, open_session
-from bot.session.entry import OrderEntry
+from bot.session.entry import NOT_PERMITTED, OrderEntry
 from bot.session.inbox import FillReported, Inbox, OrderReported, SessionLost, SessionOpened
 from bot.session.snapshot import Snapshots
 from bot.session.stream import Stream, open_stream
@@ -137,8 +137,10 @@ class Generations:
                 ):
                     await stream.call(method, params, secret=token.text)
             except RefusedError as refused:
-                if method == "auth" and refused.status in BEARER_REFUSALS:
+                if method != "subscribe" and refused.status in BEARER_REFUSALS:
                     self.authed.token_refused(token)
+                if method == CANCEL_ON_DISCONNECT and refused.status in NOT_PERMITTED:
+                    raise no_orders(refused) from refused
                 raise
             channels = ", ".join(map(rpc.orders_channel, self.markets))
             logger.info("[INIT] Paradex WebSocket subscribed: {}", channels)
@@ -220,14 +222,19 @@ class _Outcast:
         """A token that does not hold is renewed; what is not permitted at all another one has to change."""
         if refusal.status in BEARER_REFUSALS:
             self.authed.token_refused(self.token)
-        code = ABNORMAL if refusal.status in BEARER_REFUSALS else POLICY_VIOLATION
-        self._end = StreamClosedError(code, f"no orders are taken: {refusal}")
+        self._end = no_orders(refusal)
         self._told.set()
 
     async def end(self) -> None:
         await self._told.wait()
         assert self._end is not None
         raise self._end
+
+
+def no_orders(refusal: RefusedError) -> StreamClosedError:
+    """How a WebSocket ends over which the venue takes none: as if it had closed it."""
+    code = ABNORMAL if refusal.status in BEARER_REFUSALS else POLICY_VIOLATION
+    return StreamClosedError(code, f"no orders are taken: {refusal}")
 
 
 Method = tuple[str, dict[str, Any]]

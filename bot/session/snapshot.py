@@ -44,11 +44,11 @@ class Snapshots:
         requested_ns, requested_ms = self._clock.monotonic_ns(), self._venue_clock.now_ms()
         since_ms = self._since_ms - OVERLAP_MS
         open_orders = await self._authed.call(orders.list_open())
-        history, history_numbers = await self._pages(
-            lambda cursor: orders.history(start_at=since_ms, page_size=PAGE_SIZE, cursor=cursor)
+        history, history_numbers = await all_pages(
+            self._authed, lambda cursor: orders_since(since_ms, cursor)
         )
-        fills, fill_numbers = await self._pages(
-            lambda cursor: account.fills(start_at=since_ms, page_size=PAGE_SIZE, cursor=cursor)
+        fills, fill_numbers = await all_pages(
+            self._authed, lambda cursor: account.fills(start_at=since_ms, page_size=PAGE_SIZE, cursor=cursor)
         )
         positions = await self._authed.call(account.positions())
         self._since_ms = max(self._since_ms, requested_ms)
@@ -61,20 +61,26 @@ class Snapshots:
             exchanges=((open_orders.exchange,), history_numbers, fill_numbers, (positions.exchange,)),
         )
 
-    async def _pages(
-        self, request: Callable[[str | None], Request[Page]]
-    ) -> tuple[list[Page], tuple[int, ...]]:
-        """All pages, and the numbers of the answers that brought them."""
-        pages: list[Page] = []
-        numbers: list[int] = []
-        cursor: str | None = None
-        while len(pages) < MOST_PAGES:
-            answer = await self._authed.call(request(cursor))
-            pages.append(answer.value)
-            numbers.append(answer.exchange)
-            cursor = answer.value.next
-            if not cursor:
-                break
-        else:
-            logger.warning("[ORDER] Paradex more than {} pages since the last snapshot", MOST_PAGES)
-        return pages, tuple(numbers)
+
+async def all_pages(
+    authed: AuthedRest, request: Callable[[str | None], Request[Page]]
+) -> tuple[list[Page], tuple[int, ...]]:
+    """All pages, and the numbers of the answers that brought them. Raises what `AuthedRest.call` does."""
+    pages: list[Page] = []
+    numbers: list[int] = []
+    cursor: str | None = None
+    while len(pages) < MOST_PAGES:
+        answer = await authed.call(request(cursor))
+        pages.append(answer.value)
+        numbers.append(answer.exchange)
+        cursor = answer.value.next
+        if not cursor:
+            break
+    else:
+        logger.warning("[ORDER] Paradex more than {} pages of orders or fills", MOST_PAGES)
+    return pages, tuple(numbers)
+
+
+def orders_since(since_ms: int, cursor: str | None, *, cause: int = 0) -> Request[OrderPage]:
+    """A page of the orders that came since then, venue time in unix ms."""
+    return orders.history(start_at=since_ms, page_size=PAGE_SIZE, cursor=cursor, cause=cause)

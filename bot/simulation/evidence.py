@@ -52,6 +52,9 @@ class Evidence:
     journal: Path | None
     """The file that the run was recorded in, if any."""
 
+    well_since: float = 0.0
+    """When the last fault ended, in seconds of trio's clock: nobody can know sooner what it hid."""
+
     summary: Summary | None = None
     """None as long as the run has not ended by itself."""
 

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
+import attrs
+
 from bot.core.errors import NotSentError, RefusedError
 from bot.core.fixed import Fixed, parse, render
 from bot.core.order import State
@@ -18,7 +20,9 @@ from bot.exchange.faults.witness import OrderSeen
 from bot.exchange.matching.orders import CLOSED, OPEN, Order
 from bot.journal.reader import find
 from bot.journal.recovery import SessionOrders, recover
-from bot.journal.sent import orders_in, placed
+from bot.journal.sent import call_of, decoded, orders_in, placed
+from bot.paradex import outcome, rpc
+from bot.paradex.calls import CREATE_BATCH
 from bot.simulation.evidence import Evidence
 from bot.simulation.notes import COMMITTED, Line
 from bot.trading.step.guard import TAKES_ALL, TAKES_POST_ONLY
@@ -46,7 +50,9 @@ def sent_with_an_intent(evidence: Evidence) -> Iterator[str]:
     sends = Counter[str]()
     written, kept = set[str](), set[str]()
     intended_at: dict[str, float] = {}
+    forms = _Forms()
     for line in evidence.lines:
+        kept.update(forms.refused(line))
         if line.kind is Kind.INTENT and line.data["what"] == "place":
             written.add(line.data["client_id"])
             intended_at.setdefault(line.data["client_id"], line.at)
@@ -71,7 +77,9 @@ def accepted_once(evidence: Evidence) -> Iterator[str]:
     """The exchange accepted one order at most per client id, and none was sent again unless that was proved safe."""
     may_leave: dict[str, bool] = {}
     decided: set[str] = set()
+    forms = _Forms()
     for line in evidence.lines:
+        may_leave |= dict.fromkeys(forms.refused(line), True)
         match line.kind, line.data:
             case Kind.EFFECT, {"do": "place", "client_id": str(client_id)}:
                 decided.add(client_id)
@@ -185,7 +193,7 @@ def doubts_end(evidence: Evidence) -> Iterator[str]:
                 answered[client_id] = line.data.get("failure", "")
             case Kind.ORDER, {"client_id": client_id, "state": state}:
                 began = doubted_at.pop(client_id, None)
-                if began is not None and line.at > _bound(last_ns, client_id, began):
+                if began is not None and line.at > _bound(evidence, last_ns, client_id, began):
                     yield f"{client_id} was UNKNOWN for {line.at - began:.1f} s"
                 if state == State.UNKNOWN:
                     doubted_at[client_id] = line.at if began is None else began
@@ -199,13 +207,13 @@ def doubts_end(evidence: Evidence) -> Iterator[str]:
     if evidence.lines:
         ended_at = evidence.lines[-1].at
         for client_id, began in doubted_at.items():
-            if ended_at > _bound(last_ns, client_id, began):
+            if ended_at > _bound(evidence, last_ns, client_id, began):
                 yield f"{client_id} is UNKNOWN since {ended_at - began:.1f} s"
 
 
-def _bound(last_ns: dict[str, int], client_id: str, began: float) -> float:
+def _bound(evidence: Evidence, last_ns: dict[str, int], client_id: str, began: float) -> float:
     """Until when its outcome may be unknown, in seconds of trio's clock."""
-    return max(last_ns.get(client_id, 0) / 1e9, began) + BOUND_S
+    return max(last_ns.get(client_id, 0) / 1e9, began, evidence.well_since) + BOUND_S
 
 
 def nothing_rests(evidence: Evidence) -> Iterator[str]:
@@ -330,6 +338,28 @@ INVARIANTS: dict[str, Callable[[Evidence], Iterator[str]]] = {
 def _sent(line: Line) -> Iterator[str]:
     """The client ids of the orders that a request places, if the line is one."""
     yield from (order["client_id"] for order in placed(line.kind, line.data) or ())
+
+
+@attrs.define
+class _Forms:
+    """Batches over the WebSocket: one that is refused for its form leaves again in the other (reference 5.2)."""
+
+    _under_way: dict[tuple[int, int], list[str]] = attrs.field(factory=dict)
+    """Client ids, by generation and id of the call."""
+
+    def refused(self, line: Line) -> list[str]:
+        """The client ids of the batch of which ``line`` says so."""
+        match line.kind, line.data:
+            case Kind.FRAME_OUT, {"frame": str(frame)} if call_of(frame)[0] == CREATE_BATCH:
+                self._under_way[line.generation, rpc.id_of(frame)] = list(_sent(line))
+            case Kind.FRAME_IN, str(frame) | {"bytes": str(frame)} if self._under_way:
+                match decoded(frame):
+                    case {"id": int(request_id), **reply} if (line.generation, request_id) in self._under_way:
+                        orders = self._under_way.pop((line.generation, request_id))
+                        match reply:
+                            case {"error": {"code": outcome.INVALID_PARAMS}}:
+                                return orders
+        return []
 
 
 def _arrived(evidence: Evidence, seen: OrderSeen) -> float:

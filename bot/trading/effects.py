@@ -94,6 +94,14 @@ class LookUpOrder(Effect):
 
 
 @attrs.frozen
+class LookUpOrders(Effect):
+    """The same of several orders at once, of which none was signed before ``since_ms``, venue time in unix ms."""
+
+    orders: tuple[Order, ...]
+    since_ms: int
+
+
+@attrs.frozen
 class FetchBbo(Effect):
     market: str
 

@@ -12,7 +12,7 @@ from bot.link.answer import Answer
 from bot.paradex import orders, rest
 from bot.session.capabilities import AuthedRest
 from bot.session.inbox import Inbox
-from bot.session.snapshot import Snapshots
+from bot.session.snapshot import Snapshots, all_pages, orders_since
 from bot.trading.effects import (
     BboFetched,
     CancelBatch,
@@ -22,6 +22,7 @@ from bot.trading.effects import (
     FetchBbo,
     LookedUp,
     LookUpOrder,
+    LookUpOrders,
     ModifyOrder,
     PlaceBatch,
     PlaceOrder,
@@ -101,6 +102,8 @@ class Executor:
                     self.inbox(CancelEnded(client_id, failure))
             case LookUpOrder(order):
                 self.inbox(await self._look_up(order, cause))
+            case LookUpOrders():
+                await self._look_up_together(effect, cause)
             case FetchBbo(market):
                 answer = await or_failure(self.authed.call(rest.bbo(market, cause=cause)))
                 if isinstance(answer, Answer):
@@ -123,6 +126,21 @@ class Executor:
             async with self.authed.reserve_order_lane() as lane:
                 return await lane.send(cancelling_request(effect, cause))
         raise UnknownOutcomeError(f"the cancel had no answer within {CANCEL_DEADLINE:g} s")
+
+    async def _look_up_together(self, effect: LookUpOrders, cause: int) -> None:
+        try:
+            open_orders = await self.authed.call(orders.list_open(cause=cause))
+            pages, numbers = await all_pages(
+                self.authed, lambda cursor: orders_since(effect.since_ms, cursor, cause=cause)
+            )
+        except RequestError as failure:
+            for order in effect.orders:
+                self.inbox(LookedUp(order.client_id, failure))
+            return
+        history = [report for page in pages for report in page.results]
+        for order in effect.orders:
+            found = find_report(order.client_id, open_orders.value.results, history)
+            self.inbox(LookedUp(order.client_id, found, (open_orders.exchange, *numbers)))
 
     async def _look_up(self, order: Order, cause: int) -> LookedUp:
         try:

@@ -34,6 +34,7 @@ from bot.trading.effects import (
     GiveUp,
     LookedUp,
     LookUpOrder,
+    LookUpOrders,
     ModifyEnded,
     ModifyOrder,
     OrderMoved,
@@ -155,6 +156,12 @@ def of_effect(effect: Effect) -> Line:  # noqa: C901, PLR0912 - one case for eac
             told = {"do": "cancel batch", "orders": [_named(order) for order in orders], **_over(session)}
         case LookUpOrder(order):
             told = {"do": "look up", "client_id": order.client_id}
+        case LookUpOrders(orders, since_ms):
+            told = {
+                "do": "look up batch",
+                "orders": [order.client_id for order in orders],
+                "since_ms": since_ms,
+            }
         case TakeSnapshot():
             told = {"do": "take a snapshot"}
         case PullKillSwitch(reason):

@@ -3,10 +3,11 @@
 from fractions import Fraction
 from math import ceil
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.latency import Latencies
+from bot.core.latency import KEPT, Latencies
 
 MS = 1_000_000
 
@@ -54,3 +55,15 @@ def test_percentile_is_the_smallest_that_covers(samples: list[int]) -> None:
         covering = [one for one in samples if sum(other <= one for other in samples) >= enough]
         assert figures[name] == min(covering) / MS
     assert figures["count"] == len(samples)
+
+
+def test_a_day_of_samples_takes_no_more_than_so_much() -> None:
+    """Beyond what is held a selection speaks for all, spread evenly over the run; count and maximum miss none."""
+    latencies, total = Latencies(), 20 * KEPT + 7
+    for number in range(total):
+        latencies.add(number * MS)
+        assert len(latencies.samples_ns) <= KEPT
+    figures = latencies.summary_ms()
+    assert (figures["count"], figures["max"]) == (total, total - 1)
+    for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
+        assert figures[name] == pytest.approx(share * total, rel=0.001)

@@ -84,7 +84,8 @@ def test_a_story_can_be_read(file: str, printed: Print) -> None:
     terms = f"BUY 0.01 BTC-USD-PERP @ {price} POST_ONLY"
     for words in (
         "ws+        opened",
-        'ws>        auth {"bearer":"<hidden>"}',
+        'ws>        auth 1 {"bearer":"<hidden>"}',
+        "ws<        reply 1: {",
         "recovered  nothing was left",
         "outcome    snapshot: open 0, history 0, fills 0, positions 0; answered in #",
         "generation session ready",
@@ -413,6 +414,34 @@ def test_nothing_that_can_be_read_is_too_odd_to_be_told(found: list[Record]) -> 
                 '"average_entry_price":"2"},{"side":"SHORT","size":"3","market":"Y"}]}',
             },
             "#1 200 2: LONG 1 X @ 2: ; SHORT 3 Y @: ",
+        ),
+        (
+            "ws>",
+            {
+                "x": 7,
+                "of": 3,
+                "frame": '{"method":"order.create_batch","params":[{"side":"BUY","size":"1","market":"X",'
+                '"price":"2","client_id":"a"}],"id":9}',
+            },
+            "#7 for record 3 order.create_batch 9 1: BUY 1 X @ 2: a",
+        ),
+        (
+            "ws<",
+            (
+                '{"id":9,"result":{"results":[{"order":{"side":"BUY","size":"1","market":"X","price":"2","id":"8"}},'
+                '{"error":"NO_MONEY: none"}]}}'
+            ),
+            "reply 9: 2: BUY 1 X @ 2: id=8; error NO_MONEY: none",
+        ),
+        (
+            "ws<",
+            '{"id":9,"result":{"order_id":"8","status":"QUEUED_FOR_CANCELLATION"}}',
+            'reply 9: {"order_id":"8","status":"QUEUED_FOR_CANCELLATION"}',
+        ),
+        (
+            "ws<",
+            '{"id":9,"error":{"code":100,"message":"no","data":"NO_MONEY"}}',
+            "reply 9: error 100 no: NO_MONEY",
         ),
         ("new", [1, {"a": None}], '[1,{"a":null}]'),
     ],

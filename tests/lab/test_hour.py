@@ -18,7 +18,7 @@ import trio
 
 import bot
 from bot.lab import hour
-from bot.lab.hour import DELAY, Hour, Quarter, as_json, as_table
+from bot.lab.hour import DELAY, Hour, Span, as_json, as_table
 from bot.simulation.rehearsal import Rehearsal, rehearse
 
 EARLY, LATE = range(4, 7), range(110, 113)
@@ -129,10 +129,10 @@ def test_what_is_printed() -> None:
     told = Hour(
         40.0,
         [
-            Quarter(orders=10, cpu=0.1, wall=0.2, memory=100.0),
-            Quarter(orders=10, cpu=0.1, wall=0.2, memory=101.0),
-            Quarter(orders=10, cpu=0.1, wall=0.2, memory=102.0),
-            Quarter(orders=10, cpu=0.15, wall=0.2, memory=103.4),
+            Span(orders=10, cpu=0.1, wall=0.2, memory=100.0),
+            Span(orders=10, cpu=0.1, wall=0.2, memory=101.0),
+            Span(orders=10, cpu=0.1, wall=0.2, memory=102.0),
+            Span(orders=10, cpu=0.15, wall=0.2, memory=103.4),
         ],
         {"bot": 0.5, "scheduler": 0.5},
     )

@@ -1,6 +1,7 @@
 """Recorded sessions in memory, whole or tampered with."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from bot.core.tape import Kind
 from bot.journal.header import Header
 from bot.journal.reader import Damage, Recording, find, read
 from bot.journal.record import Record
+from bot.replay.scenarios import SCENARIOS
 
 FOLDER = Path(__file__).parent / "sessions"
 SESSIONS = sorted({find(path).first for path in FOLDER.iterdir()})
@@ -67,6 +69,11 @@ class Session:
 def read_session(name: str) -> Recording:
     """The session of this name, as it is played."""
     return read(FOLDER / f"{name}.journal")
+
+
+def acted(name: str) -> AbstractContextManager[None]:
+    """Bots trade meanwhile as in the session of this name, by whatever strategy that was."""
+    return SCENARIOS[name].acted() if name in SCENARIOS else nullcontext()
 
 
 def recorded(name: str) -> Session:

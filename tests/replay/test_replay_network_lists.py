@@ -3,7 +3,6 @@ batches, whose orders it knows one by one.
 """
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from replay_stage import read_session
 from bot.core.fixed import parse
 from bot.core.order import State
 from bot.core.tape import Kind
-from bot.exchange.transport.http import Request
+from bot.exchange.transport.http import Answer
 from bot.journal.reader import Recording, read
 from bot.journal.record import Record
 from bot.link.clock import TrioClock
@@ -26,12 +25,13 @@ from bot.replay.network.answers import Answers
 from bot.replay.network.fault import Course, Fault, Strike
 from bot.replay.network.faulted import play_with_fault
 from bot.replay.network.orders import Book
+from bot.replay.network.question import Does, of_request
 from bot.replay.network.reading import read_score
-from bot.replay.network.score import key_of
 from bot.replay.network.stage import Play, play
 from bot.replay.network.story import differences
 from bot.settings.recorded import of_recording
 from bot.simulation.world import run
+from bot.trading.requests import REST, WS
 
 
 def struck(recording: Recording, at: Record, fault: Fault) -> Play:
@@ -60,7 +60,7 @@ def fill_frame(text: Any) -> bool:
 def test_a_list_is_the_same_question_whenever_it_is_asked() -> None:
     """From when on it lists depends on how fast the machine is; which page it is does not."""
     first, later, other = (
-        key_of("GET", ("fills",), query, "")
+        of_request("GET", ("fills",), query, "").key
         for query in (
             {"start_at": "1", "page_size": "9"},
             {"start_at": "2", "page_size": "9"},
@@ -154,8 +154,8 @@ def test_the_mode_is_told_to_who_asks_at_another_time() -> None:
     """As it was then; and what was told a moment later to the same question: perhaps it was so already."""
     recording = read_session("strange")
     score = read_score(recording)
-    first, restricted, _ = score.states
-    asked = Request(method="GET", segments=("v1", "system", "state"), query={}, headers={}, body=b"")
+    _, restricted, _ = score.states
+    asked = of_request("GET", ("system", "state"), {}, b"")
 
     async def main() -> list[str]:
         course = Course(struck_at=0.0)
@@ -170,8 +170,8 @@ def test_the_mode_is_told_to_who_asks_at_another_time() -> None:
             (restricted.asked.ns / 1e9 + 1, None),
         ):
             await trio.sleep_until(at)
-            answer = venue.own(first.key, exchange, asked)
-            assert answer is not None
+            answer = venue.own(asked, exchange)
+            assert isinstance(answer, Answer)
             told.append(json.loads(answer.body)["status"])
         return told
 
@@ -196,11 +196,11 @@ def test_what_earlier_runs_left_is_known_from_the_beginning() -> None:
     assert began.count(Kind.RECOVERED) == 2  # those that rest: nobody need have asked yet
 
 
-@pytest.fixture(scope="module")
-def batches(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """A session with batches and modifications."""
+@pytest.fixture(scope="module", params=[REST, WS])
+def batches(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """A session with batches and modifications, by either way."""
     file: Path = tmp_path_factory.mktemp("batches") / "session.journal"
-    record(file)
+    record(file, request.param)
     return read(file)
 
 
@@ -213,45 +213,48 @@ def test_batches_and_modifications_happen_again(batches: Recording) -> None:
     assert not came.venue.answers.refused
 
 
-BATCH = "POST", "/orders/batch"
-SINGLE = "POST", "/orders"
-CHANGE = "PUT", r"/orders/\d+"
-CANCELS = "DELETE", "/orders/batch"
+BATCH = Does.PLACE, True
+SINGLE = Does.PLACE, False
+CHANGE = Does.MODIFY, False
+CANCELS = Does.CANCEL, True
 
 
 @pytest.mark.parametrize(
-    ("request_of", "kind", "fault"),
+    ("asked", "is_answer", "fault"),
     [
-        (BATCH, Kind.REQUEST, Fault.DROP),
-        (BATCH, Kind.REQUEST, Fault.DUPLICATE),
-        (BATCH, Kind.ANSWER, Fault.CUT),
-        (BATCH, Kind.REQUEST, Fault.DELAY),
-        (SINGLE, Kind.REQUEST, Fault.CUT),  # and others are placed while nobody knows what became of it
-        (CHANGE, Kind.REQUEST, Fault.DROP),
-        (CHANGE, Kind.ANSWER, Fault.CUT),
-        (CANCELS, Kind.REQUEST, Fault.DROP),
-        (CANCELS, Kind.REQUEST, Fault.DUPLICATE),
-        (CANCELS, Kind.ANSWER, Fault.DROP),
+        (BATCH, False, Fault.DROP),
+        (BATCH, False, Fault.DUPLICATE),
+        (BATCH, True, Fault.CUT),
+        (BATCH, False, Fault.DELAY),
+        (SINGLE, False, Fault.CUT),  # and others are placed while nobody knows what became of it
+        (CHANGE, False, Fault.DROP),
+        (CHANGE, True, Fault.CUT),
+        (CANCELS, False, Fault.DROP),
+        (CANCELS, False, Fault.DUPLICATE),
+        (CANCELS, True, Fault.DROP),
     ],
     ids=str,
 )
 def test_a_fault_at_a_batch(
-    request_of: tuple[str, str], kind: Kind, fault: Fault, batches: Recording
+    *, asked: tuple[Does, bool], is_answer: bool, fault: Fault, batches: Recording
 ) -> None:
     """The promise holds for each of its orders."""
-    method, path = request_of
-    asked = found(
-        batches,
-        Kind.REQUEST,
-        lambda data: data["method"] == method and bool(re.fullmatch(path, data["path"])),
+    exchange = min(
+        (
+            each
+            for several in read_score(batches).exchanges.values()
+            for each in several
+            if (each.question.does, each.question.is_batch) == asked
+        ),
+        key=lambda each: each.asked.number,
     )
-    x = asked.data["x"]
-    at = asked if kind is Kind.REQUEST else found(batches, kind, lambda data: data["x"] == x)
+    at = exchange.ended if is_answer else exchange.asked
+    assert at is not None
     with played():
         report = play_with_fault(batches, of_recording(batches.header.settings), at.number, fault)
     assert report.holds, report.to_text()
     assert report.struck_at is not None
-    lost = {each["client_id"] for each in json.loads(asked.data["body"])} if request_of == BATCH else set()
+    lost = exchange.question.client_ids if asked == BATCH else []
     states = {order.state for order in report.orders if order.client_id in lost}
     if lost:
         assert states == ({State.NEVER_ACCEPTED} if fault is Fault.DROP else {State.CLOSED})

@@ -8,15 +8,16 @@ from typing import Any
 
 import attrs
 import pytest
-from replay_stage import SESSIONS, Session, in_body, in_json, recorded
+from replay_stage import SESSIONS, Session, acted, in_body, in_json, recorded
 
 from bot import app
 from bot.core.errors import RefusedError, UnknownOutcomeError
 from bot.core.order import State
 from bot.core.tape import HIDDEN, Kind
 from bot.journal.reader import read
+from bot.journal.sent import call_of
 from bot.journal.settings import JournalSettings
-from bot.paradex import rest, rpc
+from bot.paradex import calls, rest, rpc
 from bot.replay.errors import UnusableRecordingError
 from bot.replay.steps import replay
 from bot.replay.steps.comparison import DECIDED
@@ -41,7 +42,8 @@ CUT_SHORT = "the recording has no end: the bot was ended while it ran"
 def test_a_session_replays(path: Path) -> None:
     """Without divergence, to its last record, whatever session somebody put there."""
     session = recorded(path.stem)
-    report = repeat(session)
+    with acted(path.stem):
+        report = repeat(session)
     assert report.divergences == []
     assert report.stopped == ""
     assert report.notes == [BELIEVED]
@@ -69,6 +71,15 @@ def test_the_sessions_hold_what_they_are_for() -> None:
     assert {"do": "take a snapshot"} in told("reconnects", Kind.EFFECT)
     assert [mode["mode"] for mode in told("strange", Kind.MODE)] == ["cancel_only", "ok"]
     assert len(told("strange", Kind.ALARM)) >= 3
+    asked = {call_of(call["frame"])[0] for call in told("calls", Kind.FRAME_OUT) if isinstance(call, dict)}
+    assert asked == {calls.CREATE, calls.CREATE_BATCH, calls.MODIFY, calls.CANCEL, calls.CANCEL_BATCH}
+    assert [calls.CANCEL_ON_DISCONNECT in str(frame) for frame in told("calls", Kind.FRAME_OUT)].count(
+        True
+    ) == 3
+    assert {State.UNKNOWN, State.NEVER_ACCEPTED} < states["calls"]
+    assert {State.UNKNOWN, State.REJECTED, State.NEVER_ACCEPTED} < states["unheard"]
+    failed = {failure["text"].partition(": ")[2] for failure in told("unheard", Kind.FAILURE)}
+    assert failed == {"deadline passed", "the WebSocket ended"}
 
 
 def test_every_kind_of_record_is_looked_at() -> None:
@@ -106,12 +117,13 @@ def test_a_kind_that_nobody_knows_is_a_divergence() -> None:
     assert [divergence.record for divergence in repeat(session).divergences] == [number]
 
 
-@pytest.mark.parametrize("name", ["reconnects", "strange"])
+@pytest.mark.parametrize("name", ["reconnects", "strange", "calls", "unheard"])
 def test_a_session_that_ends_anywhere_replays(name: str) -> None:
     """What a killed bot leaves is replayed as far as it goes: no place to end is a divergence."""
     session = recorded(name)
     for number in range(1, len(session.records), 11):
-        report = repeat(session.until(number))
+        with acted(name):
+            report = repeat(session.until(number))
         assert (number, report.divergences, report.stopped) == (number, [], "")
         assert CUT_SHORT in report.notes
 

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 import trio
-from batches_stage import SETTINGS, SIZE, played, record
+from batches_stage import SETTINGS, played, record
 
 from bot.core.errors import RefusedError, RequestError
 from bot.core.fixed import SCALE, render
@@ -17,6 +17,7 @@ from bot.exchange.faults.requests import Swallow
 from bot.journal.reader import find
 from bot.paradex import orders, snip12
 from bot.paradex.request import Request
+from bot.replay.acting import SIZE
 from bot.replay.steps import errands
 from bot.replay.steps.ahead import hash_recorded
 from bot.replay.steps.manners import repeat
@@ -132,7 +133,9 @@ def modifies_to_the_old_price(patch: Patch) -> None:
 
 
 def signs_the_old_terms(patch: Patch) -> None:
-    patch.setattr(errands, "modified_terms", lambda effect, timestamp: requests.terms(effect.order, timestamp))
+    patch.setattr(
+        errands, "modified_terms", lambda effect, timestamp: requests.terms(effect.order, timestamp)
+    )
 
 
 def hashes_a_modification_as_an_order(patch: Patch) -> None:

@@ -17,6 +17,7 @@ from bot.replay.steps.manners import decide_anew, recorded_settings, repeat
 from bot.replay.steps.report import Report
 from bot.settings import Settings
 from bot.trading.executor import OrdersSettings
+from bot.trading.requests import REST, WS
 from bot.trading.strategies.probe import ProbeSettings
 
 
@@ -52,6 +53,19 @@ def test_another_price_is_told_of_each_order() -> None:
         f"    now   place BUY 0.01 BTC-USD-PERP @ 82449.6 POST_ONLY as {first.data['client_id']}"
     )
     assert "    now   place BUY 0.01 BTC-USD-PERP @ 82449.6" in report.to_text()
+
+
+def test_orders_go_the_recorded_way() -> None:
+    """What came of a call is no answer to a request: by which way orders go is no decision about them."""
+    for name in ("unheard", "plain"):
+        other = OrdersSettings(
+            via=REST if name == "unheard" else WS, cancel_on_disconnect=True, recv_window=2000
+        )
+        report = decide_anew(recorded(name), under(name, orders=other, distance=parse("0.03")))
+        assert not any("via" in changed or "disconnect" in changed for changed in report.settings)
+        assert report.stopped == ""
+        placed = [each for each in report.divergences if each.kind is Kind.EFFECT]
+        assert len(placed) == len([r for r in recorded(name).records if r.kind is Kind.INTENT])
 
 
 def test_another_window_is_told_of_each_request() -> None:

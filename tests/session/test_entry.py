@@ -35,7 +35,7 @@ from bot.core.errors import (
 )
 from bot.core.tape import HIDDEN, Kind
 from bot.link.answer import Answer
-from bot.paradex import calls
+from bot.paradex import calls, rpc
 
 OPEN = 3 * RTT
 
@@ -116,22 +116,28 @@ async def test_replies_find_their_calls_in_any_order(seed: int) -> None:
         assert sorted(answer.exchange for answer, _ in results.values()) == list(range(1, 31))
 
 
-@pytest.mark.parametrize("second", [-32602, 40111])
 @virtually
-async def test_the_first_reply_counts(second: int) -> None:
-    """One that comes again, and says something else, is nobody's: the order is not lost by it."""
+async def test_the_first_reply_counts() -> None:
+    """One that comes again, and says something else, is nobody's: the order is not lost by it.
 
-    async def twice(venue: Conversation) -> None:
-        while True:
-            request = await venue.hear()
-            await venue.say(placed(request))
-            await venue.say(refusal(request, second))
-
-    async with entering(twice) as play:
-        for number in range(20):  # who runs first, of reader and caller, is chance
-            answer = await play.entry.send(create(str(number)))
-            assert answer.value.id == f"v{number}"
+    Not even if nobody has looked at the first one by then.
+    """
+    results: dict[str, Any] = {}
+    async with entering(Hearing()) as play, trio.open_nursery() as nursery:
+        nursery.start_soon(ended, play, "a", results)
+        await trio.testing.wait_all_tasks_blocked()
+        first, second = (rpc.read(json.dumps(reply)) for reply in (placed(REQUEST), refusal(REQUEST, 40111)))
+        assert isinstance(first, rpc.Reply)
+        assert isinstance(second, rpc.Reply)
+        assert [play.stream.replied(reply, 5) for reply in (first, second)] == [True, False]
+        await trio.testing.wait_all_tasks_blocked()
+        answer, _ = results["a"]
+        assert isinstance(answer, Answer)
+        assert answer.value.id == "va"
         assert play.refusals == []
+
+
+REQUEST = {"id": 1, "params": {"client_id": "a"}}
 
 
 @virtually
@@ -266,6 +272,25 @@ async def test_the_permit_is_asked_when_its_turn_comes() -> None:
         assert (play.left, play.failures) == ([], [])
         assert (await play.entry.send(create("b"), permit)).exchange == 1
         assert asked_at == [OPEN, OPEN]
+
+
+@virtually
+async def test_what_is_true_when_its_turn_comes_decides() -> None:
+    """It was allowed when it was posted, and is no longer; nobody waits longer than that for it."""
+    venue, allowed = Hearing(), [True]
+
+    def permit() -> None:
+        if not allowed[0]:
+            raise NotSentError("not any more")
+
+    async with entering(venue, seconds=600, window=4096) as play:
+        play.s.link.black_hole()
+        await play.websocket.send('"' + "x" * 100_000 + '"')
+        play.s.network.after(1, lambda: allowed.__setitem__(0, False))
+        play.s.network.after(5, play.s.link.heal)
+        with pytest.raises(NotSentError, match=r"^not any more$"):
+            await play.entry.send(create(), permit)
+        assert (len(play.left), play.failures) == (1, [])
 
 
 @virtually
@@ -420,13 +445,14 @@ async def test_an_order_without_room_is_not_sent_over_the_websocket() -> None:
             await play.budgets.spend("POST", "/orders")
         for _ in range(320):
             await play.budgets.spend("order.create", "")
-        for call in (
+        placing: list[calls.Call[Any]] = [
             create(),
             calls.create_batch([signed("a"), signed("b")]),
             calls.modify(order("a", "v1"), size=1, price=1, signature="[]", signature_timestamp=1),
-        ):
+        ]
+        for call in placing:
             with pytest.raises(NotSentError, match="800 orders a second has no room"):
-                await play.entry.send(call)  # type: ignore[arg-type]
+                await play.entry.send(call)
         assert (play.left, play.failures, trio.current_time()) == ([], [], OPEN)
         await trio.sleep(0.01)
         await play.entry.send(create())

@@ -547,10 +547,12 @@ def _values(key: str) -> st.SearchStrategy[Any]:
     if field.metadata["choices"]:
         return st.sampled_from(field.metadata["choices"])
     least, most = field.metadata["at_least"], field.metadata["at_most"]
-    if field.type is bool:
-        return st.booleans()
-    if field.type is float:
-        return st.floats(least, most)
+    of_type: dict[object, Callable[[], st.SearchStrategy[Any]]] = {
+        bool: st.booleans,
+        float: lambda: st.floats(least, most),
+    }
+    if field.type in of_type:
+        return of_type[field.type]()
     if field.type is str:
         return st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="/"), max_size=40)
     return st.integers(least, 10**27 if most is None else most).map(Fixed)

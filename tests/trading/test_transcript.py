@@ -173,6 +173,11 @@ EFFECTS: list[tuple[Effect, Kind, dict[str, Any]]] = [
         },
     ),
     (fx.LookUpOrder(ORDER), Kind.EFFECT, {"do": "look up", "client_id": ID}),
+    (
+        fx.LookUpOrders((ORDER, make_order("run-2")), 1_700),
+        Kind.EFFECT,
+        {"do": "look up batch", "orders": [ID, "run-2"], "since_ms": 1_700},
+    ),
     (fx.FetchBbo(SYMBOL), Kind.EFFECT, {"do": "quote", "market": SYMBOL}),
     (
         fx.SetTimer(TIMER, 0.5),

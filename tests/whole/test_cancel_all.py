@@ -197,7 +197,10 @@ def _swallow_the_call(other: Somebody) -> None:
 
 
 def _lose_the_websocket(other: Somebody) -> None:
-    other.rehearsal.messages.listeners.append(lambda _way, _text: other.rehearsal.exchange.drop_websockets())
+    def drop(_way: str, _text: str) -> None:
+        other.rehearsal.exchange.drop_websockets()
+
+    other.rehearsal.messages.listeners.append(drop)
 
 
 @pytest.mark.parametrize("arrange", [_refuse_the_call, _swallow_the_call, _lose_the_websocket])

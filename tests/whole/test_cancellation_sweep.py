@@ -1,4 +1,4 @@
-"""The whole bot, cancelled at its checkpoints: a sixteenth of what `just campaign` does, and which one changes."""
+"""The whole bot, cancelled at its checkpoints: a sixteenth of what `just sweep` does, and which one changes."""
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable

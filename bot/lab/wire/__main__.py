@@ -15,7 +15,7 @@ from cyclopts.validators import Number
 from bot.core.errors import leaves
 from bot.lab.child import Child, open_exchange
 from bot.lab.wire.errors import RowFailedError
-from bot.lab.wire.judge import LATE, STOP_WITHIN, faults
+from bot.lab.wire.judge import LATE, STOP_WITHIN
 from bot.lab.wire.rows import ROWS
 from bot.lab.wire.stage import Via, environment, open_stage
 
@@ -43,7 +43,7 @@ class Played:
         verdict = "FAILED" if self.faults else "ok"
         told = "".join(f"\n        {fault}" for fault in self.faults)
         return (
-            f"{verdict:<8}{self.row:<22}{self.via:<6}{self.seconds:5.1f} s"
+            f"{verdict:<8}{self.row:<25}{self.via:<6}{self.seconds:5.1f} s"
             f"{self.orders:5} orders{self.sessions:3} sessions{told}"
         )
 
@@ -77,14 +77,15 @@ async def play(exchange: Child, row: str, via: Via, folder: Path) -> Played:
                 progress.log = lambda: stage.bot.log
                 progress.begin("do what the row waits for")
                 await ROWS[row].strike(stage)
-                progress.begin("trade again")
-                await stage.trade_again()
+                if ROWS[row].ends:
+                    progress.begin("trade again")
+                    await stage.trade_again()
                 progress.begin("stop", STOP_WITHIN + LATE)
                 code = await stage.bot.stop()
                 progress.begin("have books")
                 books = await stage.books.orders()
                 orders, sessions = len(books), stage.sessions
-                found += faults(stage, books, code)
+                found += ROWS[row].judge(stage, books, code)
     except* RowFailedError as failures:
         found += (str(each) for each in leaves(failures))
     if progress.scope.cancelled_caught:

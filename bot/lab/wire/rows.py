@@ -18,14 +18,12 @@ from bot.lab.proxy.relay import LOOPBACK, Relay, open_relay
 from bot.lab.wire import names
 from bot.lab.wire.errors import RowFailedError
 from bot.lab.wire.impostor import IMPOSTORS, open_impostor
+from bot.lab.wire.judge import LATE, Judge, cut_off, mended
 from bot.lab.wire.stage import NAMES, Stage, is_failure, is_socket_end
 from bot.lab.wire.story import unanswered
 from bot.link.websocket import StreamSettings
 from bot.simulation.path import ETHERNET_SEGMENT, Path
 from bot.simulation.pipe import Ending
-
-LATE = 6.0
-"""Seconds that a busy machine may come later than a promise that this bot makes."""
 
 IN_FLIGHT = 1.0
 """Seconds on the way, each: enough to see that an order has left, and to strike before it is there."""
@@ -217,12 +215,21 @@ def impostor(what: str) -> Strike:
     return strike
 
 
+async def dead(stage: Stage) -> None:
+    """Nothing comes through any more from when an order was on its way, and that does not end."""
+    await stage.next_order()
+    for relay in stage.both:
+        relay.black_hole()
+
+
 @attrs.frozen
 class Row:
-    """What strikes, and what the bot calls its exchange."""
+    """What strikes, whether that ends, what the bot calls its exchange, and who judges it."""
 
     strike: Strike
+    ends: bool = True
     host: str = LOOPBACK
+    judge: Judge = mended
 
 
 ROWS: Mapping[str, Row] = {
@@ -243,6 +250,7 @@ ROWS: Mapping[str, Row] = {
     "reconnects": Row(reconnects),
     "refused": Row(refused),
     "another address": Row(moves, host=NAMED),
+    "stopped while half-open": Row(dead, ends=False, judge=cut_off),
     **{what: Row(impostor(what)) for what in IMPOSTORS},
 }
 """By name."""

@@ -8,6 +8,7 @@ import trio
 
 from bot.core.tape import Kind
 from bot.journal.record import Record
+from bot.replay.network.question import Does, of_record
 from bot.replay.network.score import seconds
 
 DELAY_S = 2.0
@@ -24,7 +25,7 @@ class Fault(enum.StrEnum):
     """It arrives later than others that were sent after it."""
 
     DUPLICATE = "duplicate"
-    """It arrives twice. The answer to a request that does is the answer to its second copy."""
+    """It arrives twice. The answer to a request or call that does is the answer to its second copy."""
 
     CUT = "cut"
     """The connection is reset in the middle of it."""
@@ -78,7 +79,7 @@ def can_strike(record: Record) -> frozenset[Fault]:
     match record.kind:
         case Kind.FRAME_IN:
             return frozenset(Fault)
-        case Kind.REQUEST if _is_order(record.data):
+        case Kind.REQUEST | Kind.FRAME_OUT if of_record(record).does in {Does.PLACE, Does.CANCEL}:
             return frozenset(Fault)
         case Kind.FRAME_OUT | Kind.REQUEST | Kind.ANSWER:
             return frozenset(Fault) - {Fault.DUPLICATE}
@@ -123,7 +124,3 @@ def _is_unsent(failure: Mapping[str, object]) -> bool:
 
 
 _NO_SECOND = "only frames of the venue, orders and cancels can come twice"
-
-
-def _is_order(asked: Mapping[str, object]) -> bool:
-    return asked["method"] in {"POST", "DELETE"} and str(asked["path"]).startswith("/orders")

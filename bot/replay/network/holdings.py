@@ -32,7 +32,8 @@ class Holdings:
         """Those that were told last, or first in the recording, and what was filled since."""
         told = self._told or next(iter(self._score.positions), None)
         until = 0 if told is None or told.ended is None else told.ended.number
-        known = {} if told is None else {str(each.get("market")): each for each in objects(told.results)}
+        listed = [] if told is None else objects(told.result.get("results"))
+        known = {str(each.get("market")): each for each in listed}
         moved: Counter[str] = Counter()
         for taken in self._book.fills:
             if taken.number > until:

@@ -9,7 +9,8 @@ import msgspec
 
 from bot.exchange.errors import VenueError
 from bot.exchange.transport.http import Answer, json_answer, refusal
-from bot.replay.network.score import Exchange, Key, Score, decoded, seconds
+from bot.replay.network.question import Key
+from bot.replay.network.score import Exchange, Score, as_object, seconds
 from bot.session.login import REFRESH_AT
 
 AUTH: Key = ("POST", ("auth",), (), "")
@@ -62,8 +63,8 @@ def read_logins(score: Score) -> Logins:
         each.ended.ns
         for several in score.exchanges.values()
         for each in several
-        if each.ended is not None and each.is_answered and each.ended.data["status"] == 401
-    ) + [reply.ns for reply in score.replies.values() if _refuses_token(reply.data)]
+        if each.ended is not None and _refuses_token(each)
+    )
     onboarded = [each.asked.number for each in score.exchanges.get(ONBOARDING, ())]
     lives = {}
     before_onboarding = set()
@@ -81,9 +82,10 @@ def read_logins(score: Score) -> Logins:
     return Logins(lives, frozenset(before_onboarding))
 
 
-def _refuses_token(frame: object) -> bool:
-    error = decoded(frame).get("error")
-    return isinstance(error, dict) and error.get("code") in BEARER_REFUSED
+def _refuses_token(exchange: Exchange) -> bool:
+    if exchange.question.is_call:
+        return as_object(exchange.said.get("error")).get("code") in BEARER_REFUSED
+    return exchange.ended is not None and exchange.is_answered and exchange.ended.data["status"] == 401
 
 
 def _jwt(life: float) -> str:

@@ -1,7 +1,7 @@
 """What the venue has of each order, as far as the recording tells."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from math import inf
@@ -16,9 +16,11 @@ from bot.core.tape import restored
 from bot.exchange.errors import VenueError
 from bot.replay.network.agenda import Agenda
 from bot.replay.network.fault import Course
+from bot.replay.network.question import Question
 from bot.replay.network.score import (
     CANCEL,
     FINAL,
+    Exchange,
     Part,
     Score,
     Turn,
@@ -57,8 +59,6 @@ class VenueOrder:
     """One order, from its arrival on. Its ``turns`` are to come, in recorded order."""
 
     part: Part
-    is_wanted: bool
-    """The recording says that the venue took it."""
 
     turns: deque[Turn] = attrs.field(init=False)
     report: dict[str, Any] | None = None
@@ -85,7 +85,7 @@ class VenueOrder:
     @property
     def is_here(self) -> bool:
         """The venue has taken it."""
-        return self.is_wanted and (self.part.posted is None or self.posted_at is not None)
+        return self.part.was_taken and (self.part.posted is None or self.posted_at is not None)
 
     @property
     def status(self) -> str:
@@ -120,10 +120,11 @@ class VenueOrder:
         turn = self.turns[0]
         if turn.needs and turn.needs not in self.asked_at:
             return None
+        posted = self.part.posted
         here, recorded = (
             (self.asked_at[turn.needs], self.part.asked[turn.needs])
             if turn.needs
-            else (self.posted_at, self.part.posted)
+            else (self.posted_at, None if posted is None else posted.asked)
         )
         if as_recorded or here is None or recorded is None:
             return seconds(turn.record.ns)
@@ -177,29 +178,27 @@ class Book:
     fills: list[TakenFill] = attrs.field(factory=list)
 
     def __attrs_post_init__(self) -> None:
-        self.orders = {
-            name: VenueOrder(part, self.score.was_taken(part)) for name, part in self.score.parts.items()
-        }
+        self.orders = {name: VenueOrder(part) for name, part in self.score.parts.items()}
         for order in self.orders.values():
             self._arrange(order)
 
-    def place(self, orders: Iterable[Mapping[str, Any]], venue_ms: int) -> None:
-        """Orders arrive, and are taken all or not at all.
+    def place(self, question: Question, exchange: Exchange | None, venue_ms: int) -> None:
+        """Orders arrive, and are taken all or not at all. What the recorded ``exchange`` did not bring is not taken.
 
         Raises:
             VenueError: one was here before, came too late, or is not one that the recording knows.
         """
-        arriving = [self._checked(terms, venue_ms) for terms in orders]
-        for order in arriving:
-            order.posted_at = trio.current_time()
-            self._arrange(order)
+        for order in [self._checked(terms, venue_ms) for terms in question.orders]:
+            if exchange is None or exchange is order.part.posted:
+                order.posted_at = trio.current_time()
+                self._arrange(order)
 
     def _checked(self, terms: Mapping[str, Any], venue_ms: int) -> VenueOrder:
         client_id = str(terms.get("client_id"))
         order = self.orders.get(client_id)
         if order is None or order.part.posted is None:
             raise VenueError(NOT_RECORDED, "the recording knows no such order")
-        if order.posted_at is not None and order.is_wanted:
+        if order.is_here:
             raise VenueError("DUPLICATED_CLIENT_ID", f"client id {client_id!r} was used before")
         if _unsigned(terms) != _unsigned(order.part.terms):
             raise VenueError(NOT_RECORDED, "the recorded order has other terms")

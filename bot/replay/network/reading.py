@@ -4,28 +4,24 @@ from collections import defaultdict, deque
 from typing import Any
 
 from bot.core.fixed import parse
+from bot.core.order import State
 from bot.core.recovered import Recovered, retold
 from bot.core.tape import Kind, restored
 from bot.journal.reader import Recording
 from bot.journal.record import Record
 from bot.replay.errors import UnusableRecordingError
+from bot.replay.network.pairing import pair
+from bot.replay.network.question import Does, Key
 from bot.replay.network.score import (
-    BATCH,
     CANCEL,
     FINAL,
-    ORDERS,
-    Call,
     Exchange,
-    Key,
     Part,
     Score,
     Turn,
     decoded,
-    key_of_record,
     modification,
-    named,
     objects,
-    placed,
     rank,
 )
 from bot.replay.network.shapes import check_shapes
@@ -52,23 +48,13 @@ def read_score(recording: Recording) -> Score:
 class _Reading:
     def __init__(self, records: list[Record]) -> None:
         self._records = records
-        self._exchanges = self._pair()
+        self._exchanges = pair(records)
         self._parts: dict[str, Part] = {}
         self._by_venue_id: dict[str, Part] = {}
-        self._calls: dict[Call, Record] = {}
-        self._replies: dict[Call, Record] = {}
         self._unasked: list[Record] = []
         self._takeover = next((each for each in records if each.kind is Kind.RECOVERED), None)
         self._counted: set[tuple[str, str]] = set()
         """Fills that were told of, by kind and id."""
-
-    def _pair(self) -> list[Exchange]:
-        ended = {each.data["x"]: each for each in self._records if each.kind in {Kind.ANSWER, Kind.FAILURE}}
-        return [
-            Exchange(key_of_record(each), each, ended.get(each.data["x"]))
-            for each in self._records
-            if each.kind is Kind.REQUEST
-        ]
 
     def score(self) -> Score:
         by_key: defaultdict[Key, deque[Exchange]] = defaultdict(deque)
@@ -80,8 +66,6 @@ class _Reading:
             exchanges=by_key,
             parts=self._parts,
             by_venue_id=self._by_venue_id,
-            calls=self._calls,
-            replies=self._replies,
             unasked=self._unasked,
             opened={each.generation: each for each in self._records if each.kind is Kind.SOCKET_OPEN},
             ended={each.generation: each for each in self._records if each.kind is Kind.SOCKET_END},
@@ -97,17 +81,18 @@ class _Reading:
             states=self._successes("system", "state"),
         )
         self._read_orders(score.recovered)
-        answered = {each.ended.number: each for each in self._exchanges if each.ended is not None}
+        asked = {each.asked.number: each for each in self._exchanges}
+        answered = {each.ended.number: each for each in self._exchanges if each.ended and each.is_answered}
+        repeated = {each.number for exchange in self._exchanges for each in exchange.repeats}
         for each in self._records:
+            if each.number in answered:
+                self._read_answer(answered[each.number])
+                continue
             match each.kind:
-                case Kind.FRAME_OUT:
-                    self._calls[each.generation, decoded(each.data).get("id", 0)] = each
-                case Kind.FRAME_IN:
+                case Kind.FRAME_IN if each.number not in repeated:
                     self._read_frame(each)
-                case Kind.ANSWER:
-                    self._read_answer(answered[each.number])
-                case Kind.REQUEST if each.data["method"] in {"DELETE", "PUT"}:
-                    self._read_wish(each, score)
+                case Kind.REQUEST | Kind.FRAME_OUT:
+                    self._read_wish(asked[each.number], score)
                 case Kind.TIMER:
                     timers[each.data["purpose"], each.data["subject"]].append(each.number)
         return score
@@ -134,33 +119,36 @@ class _Reading:
             part = self._parts[order.client_id] = Part(order.client_id)
             if order.venue_id:
                 self._by_venue_id[order.venue_id] = part
-        for exchange in self._exchanges:
-            if exchange.key[0] == "POST":
-                for terms in placed(exchange.key[1], exchange.asked.data.get("body", "")):
-                    client_id = str(terms.get("client_id"))
-                    part = self._parts.setdefault(client_id, Part(client_id))
-                    if part.posted is None:
-                        part.posted, part.terms = exchange.asked, terms
+        asked = {each.asked.number: each for each in self._exchanges}
+        absent: set[object] = set()
+        for record in self._records:
+            match record.kind, record.data:
+                case Kind.REQUEST | Kind.FRAME_OUT, _:
+                    self._read_new(asked[record.number], absent)
+                case Kind.ORDER, {"state": State.NEVER_ACCEPTED, "client_id": client_id}:
+                    absent.add(client_id)
 
-    def _read_wish(self, asked: Record, score: Score) -> None:
-        """Somebody wants orders gone, or one otherwise."""
-        segments = key_of_record(asked)[1]
-        ids = named(asked.data.get("body", "")) if segments == BATCH else segments[-1:]
-        for part in filter(None, map(score.named, ids)):
-            if asked.data["method"] == "DELETE":
-                part.asked.setdefault(CANCEL, asked)
-            else:
+    def _read_new(self, exchange: Exchange, absent: set[object]) -> None:
+        """Orders that may be new. One that came to nothing is ``absent``, and may be sent again."""
+        question = exchange.question
+        for client_id, terms in zip(question.client_ids, question.orders, strict=True):
+            part = self._parts.setdefault(client_id, Part(client_id))
+            if part.posted is None or client_id in absent:
+                part.posted, part.terms = exchange, terms
+            (absent.add if exchange.is_refused else absent.discard)(client_id)
+
+    def _read_wish(self, exchange: Exchange, score: Score) -> None:
+        """Somebody may want orders gone, or one otherwise."""
+        question = exchange.question
+        for part in filter(None, map(score.named, question.names)):
+            if question.does is Does.CANCEL:
+                part.asked.setdefault(CANCEL, exchange.asked)
+            elif question.does is Does.MODIFY:
                 number = sum(name != CANCEL for name in part.asked) + 1
-                part.asked[modification(number)] = asked
+                part.asked[modification(number)] = exchange.asked
 
     def _read_frame(self, frame: Record) -> None:
         message = decoded(restored(frame.data))
-        identifier = message.get("id")
-        if isinstance(identifier, int | str) and ("result" in message or "error" in message):
-            call = frame.generation, identifier
-            if call in self._calls and call not in self._replies:
-                self._replies[call] = frame
-                return
         params = message.get("params")
         if isinstance(params, dict) and isinstance(params.get("data"), dict):
             channel, data = str(params.get("channel")), params["data"]
@@ -172,22 +160,17 @@ class _Reading:
 
     def _read_answer(self, exchange: Exchange) -> None:
         """What an answer says was so when the question came, or became so then."""
-        assert exchange.ended is not None
-        body = decoded(exchange.ended.data["body"]) if exchange.is_success else {}
+        for report in _taken(exchange):
+            self._read_taken(exchange.asked, report)
         match exchange.key[:2]:
-            case "POST", ("orders",):
-                self._read_taken(exchange.asked, body)
-            case "POST", ("orders", "batch"):
-                for report in objects(body.get("orders")):
-                    self._read_taken(exchange.asked, report)
-            case "GET", ("orders" | "orders-history",):
-                reports = objects(exchange.results)
-                if exchange.key[1] == ORDERS and exchange.is_success:
+            case "GET", ("orders" | "orders-history" as what,):
+                reports = objects(exchange.result.get("results"))
+                if what == "orders" and exchange.is_success:
                     self._see_who_is_missing(exchange.asked, {str(each.get("client_id")) for each in reports})
                 for report in reports:
                     self._read_report(exchange.asked, report)
             case "GET", ("fills",):
-                for fill in reversed(objects(exchange.results)):
+                for fill in reversed(objects(exchange.result.get("results"))):
                     self._read_fill(exchange.asked, fill)
 
     def _read_taken(self, asked: Record, report: dict[str, Any]) -> None:
@@ -244,6 +227,17 @@ class _Reading:
     def _name(self, part: Part, report: dict[str, Any]) -> None:
         if isinstance(report.get("id"), str):
             self._by_venue_id.setdefault(report["id"], part)
+
+
+def _taken(exchange: Exchange) -> list[dict[str, Any]]:
+    """The reports of the new orders that an exchange brought."""
+    question, result = exchange.question, exchange.result
+    if question.does is not Does.PLACE:
+        return []
+    if not question.is_call:
+        return objects(result.get("orders")) if question.is_batch else [result]
+    rows = objects(result.get("results")) if question.is_batch else [result]
+    return objects([row.get("order") for row in rows])
 
 
 def _is_news(report: dict[str, Any], last: dict[str, Any]) -> bool:

@@ -5,50 +5,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
-import msgspec
 
+from bot.core.errors import RefusedError
 from bot.core.recovered import Recovered
-from bot.core.tape import Kind
-from bot.exchange.errors import UNREADABLE
-from bot.exchange.transport.http import split_target
+from bot.core.tape import Kind, restored
+from bot.journal import sent
 from bot.journal.record import Record
-
-Key = tuple[str, tuple[str, ...], tuple[tuple[str, str], ...], str]
-"""What makes two requests the same question: method, path without ``/v1``, query, and what the body is about."""
-
-Call = tuple[int, int | str]
-"""A request over a WebSocket: the generation, and the id in it."""
-
-ORDERS = ("orders",)
-BATCH = ("orders", "batch")
-
-SINCE = "start_at"
-"""From when on a list is asked for: that depends on how fast a machine was, and is the same question all the same."""
+from bot.paradex import outcome
+from bot.replay.network.question import Key, Question
 
 FINAL = "CLOSED"
 RANKS = {"NEW": 0, "OPEN": 1, "UNTRIGGERED": 1, FINAL: 2}
 """An order never goes back: a report of a lower rank is an old one."""
-
-
-def key_of(method: str, segments: tuple[str, ...], query: Mapping[str, str], body: str | bytes) -> Key:
-    """The key of a request. Whose key logs in does not matter: the recorded one is not there to log in again."""
-    if segments[:1] == ("auth",):
-        segments = segments[:1]
-    about: list[Any] = []
-    match method, segments:
-        case "POST", ("orders", *_):
-            about = [terms.get("client_id") for terms in placed(segments, body)]
-        case "PUT", ("orders", _):
-            about = [decoded(body).get(name) for name in ("size", "price")]
-        case "DELETE", ("orders", "batch"):
-            about = named(body)
-    asked = tuple(sorted((name, value) for name, value in query.items() if name != SINCE))
-    return method, segments, asked, " ".join(map(str, about))
-
-
-def placed(segments: tuple[str, ...], body: str | bytes) -> list[dict[str, Any]]:
-    """The orders that a POST brings: one, or a batch."""
-    return objects(_json(body) if segments == BATCH else [_json(body)] if segments == ORDERS else [])
 
 
 def new_orders(effect: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -61,29 +29,14 @@ def new_orders(effect: Mapping[str, Any]) -> list[dict[str, Any]]:
     return []
 
 
-def named(body: str | bytes) -> list[str]:
-    """The orders that a batch of cancels names, by the venue's ids and ours."""
-    ids = [decoded(body).get(name) for name in ("order_ids", "client_order_ids")]
-    return [each for several in ids if isinstance(several, list) for each in several if isinstance(each, str)]
-
-
-def key_of_record(asked: Record) -> Key:
-    """The key of an ``http>`` record."""
-    segments, query = split_target(asked.data["path"])
-    return key_of(asked.data["method"], segments, query, asked.data.get("body", ""))
-
-
 def decoded(text: object) -> dict[str, Any]:
     """The JSON object that ``text`` holds; an empty one where it holds none."""
-    value = _json(text)
+    return as_object(sent.decoded(text))
+
+
+def as_object(value: object) -> dict[str, Any]:
+    """A JSON object; an empty one in place of anything else."""
     return value if isinstance(value, dict) else {}
-
-
-def _json(text: object) -> Any:
-    try:
-        return msgspec.json.decode(text) if isinstance(text, str | bytes) else None
-    except UNREADABLE:
-        return None
 
 
 def objects(values: object) -> list[dict[str, Any]]:
@@ -103,30 +56,68 @@ def seconds(ns: int) -> float:
 
 @attrs.frozen(eq=False)
 class Exchange:
-    """A recorded request, and what came of it."""
+    """A recorded request or call, and what came of it."""
 
-    key: Key
+    question: Question
     asked: Record
     ended: Record | None
-    """``http<`` or ``http!``; None where the recording ends first."""
+    """The answer, or the failure; of a call that got neither the end of its WebSocket. None where the recording ends
+    first."""
+
+    repeats: Sequence[Record] = ()
+    """The reply to a call once more, and again."""
+
+    @property
+    def key(self) -> Key:
+        return self.question.key
 
     @property
     def is_answered(self) -> bool:
-        return self.ended is not None and self.ended.kind is Kind.ANSWER
+        return self.ended is not None and self.ended.kind in {Kind.ANSWER, Kind.FRAME_IN}
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """The body of the answer, or the frame of the reply; empty for none that is an object."""
+        if self.ended is None or not self.is_answered:
+            return {}
+        data = self.ended.data if self.question.is_call else self.ended.data["body"]
+        return decoded(restored(data))
 
     @property
     def is_success(self) -> bool:
-        return self.is_answered and 200 <= self.ended.data["status"] < 300  # type: ignore[union-attr]
+        if self.ended is None or not self.is_answered:
+            return False
+        if self.question.is_call:
+            return self.said.get("error") is None
+        status: int = self.ended.data["status"]
+        return 200 <= status < 300
 
     @property
-    def results(self) -> object:
-        """What a list lists, if this asked for one and was told."""
-        return decoded(self.ended.data["body"]).get("results") if self.ended and self.is_success else None
+    def result(self) -> dict[str, Any]:
+        """What a success says; empty for anything else."""
+        if not self.is_success:
+            return {}
+        return as_object(self.said.get("result")) if self.question.is_call else self.said
+
+    @property
+    def is_refused(self) -> bool:
+        """The venue said no, and has nothing of it."""
+        if self.ended is None or not self.is_answered or self.is_success:
+            return False
+        error = self.said.get("error")
+        if self.question.is_call:
+            said = as_object(error)
+            end = outcome.of_reply(said.get("code", 0), str(said.get("message", "")), said.get("data"))
+        else:
+            end = outcome.of_answer(self.ended.data["status"], error if isinstance(error, str) else "", "")
+        return isinstance(end, RefusedError)
 
     @property
     def failure(self) -> str:
-        """Which it was of the three, or ``cancelled``; empty where there is an answer, or no end."""
-        return "" if self.ended is None or self.is_answered else str(self.ended.data["failure"])
+        """Which it was of the three, or ``cancelled``; empty where there is an answer, or nothing is said."""
+        if self.ended is None or self.ended.kind is not Kind.FAILURE:
+            return ""
+        return str(self.ended.data["failure"])
 
     @property
     def took_ns(self) -> int:
@@ -156,7 +147,7 @@ class Turn:
 
 
 CANCEL = "cancel"
-"""The name of the first request for an order's cancel."""
+"""The name of the first question for an order's cancel."""
 
 
 def modification(number: int) -> str:
@@ -169,11 +160,11 @@ class Part:
     """One order's part in the session. ``order`` is our client id; of somebody else's order the venue's id."""
 
     order: str
-    posted: Record | None = None
-    """The request that brought it; None for an order that the recording does not bring."""
+    posted: Exchange | None = None
+    """What brought it; None for an order that the recording does not bring."""
 
-    terms: dict[str, Any] = attrs.field(factory=dict)
-    """As that request says them."""
+    terms: Mapping[str, Any] = attrs.field(factory=dict)
+    """As that says them."""
 
     asked: dict[str, Record] = attrs.field(factory=dict)
     """What was asked of the order later: `CANCEL`, or a `modification`."""
@@ -182,6 +173,12 @@ class Part:
     """The first list of open orders that it should be in and is not."""
 
     turns: list[Turn] = attrs.field(factory=list)
+
+    @property
+    def was_taken(self) -> bool:
+        """Whether the venue took the order, says the recording."""
+        posted = self.posted
+        return bool(self.turns) or (posted is not None and posted.is_success and not posted.question.is_batch)
 
     @property
     def last_report(self) -> dict[str, Any]:
@@ -199,13 +196,8 @@ class Score:
     """By order, as `Part.order`."""
 
     by_venue_id: Mapping[str, Part]
-    calls: Mapping[Call, Record]
-    """Requests over the WebSockets."""
-
-    replies: Mapping[Call, Record]
-
     unasked: list[Record]
-    """Frames that are neither replies nor reports of an order that can be told."""
+    """Frames that are neither replies to what was asked nor reports of an order that can be told."""
 
     opened: Mapping[int, Record]
     ended: Mapping[int, Record]
@@ -236,11 +228,6 @@ class Score:
 
     states: Sequence[Exchange]
     """The same of the platform's mode."""
-
-    def was_taken(self, part: Part) -> bool:
-        """Whether the venue took the order, says the recording."""
-        exchanges = self.exchanges.get(("POST", ORDERS, (), part.order), ())
-        return bool(part.turns) or any(exchange.is_success for exchange in exchanges)
 
     def named(self, name: str) -> Part | None:
         """The order that has this id, the venue's or ours."""

@@ -7,6 +7,7 @@ import msgspec
 
 from bot.core.tape import Kind, restored
 from bot.journal.record import Record
+from bot.replay.network.question import is_order_call
 from bot.replay.steps import shapes
 from bot.replay.steps.shapes import shaped, unusable
 
@@ -112,6 +113,8 @@ def check_shapes(records: Iterable[Record]) -> None:
             shaped(record, shape)
         if record.kind is Kind.EFFECT:
             shaped(record, EFFECTS.get(record.data["do"], Effect))
+        elif is_order_call(record):
+            shaped(record, shapes.Call)
         elif record.kind in {Kind.FRAME_IN, Kind.FRAME_OUT}:
             _check_text(record, record.data)
         elif record.kind is Kind.ANSWER:

@@ -1,22 +1,51 @@
-"""The recorded venue's WebSockets: who may connect when, what is replied, and what is said unasked."""
+"""The recorded venue's WebSockets: who may connect when, who waits for a reply, and what is said unasked."""
 
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
 import attrs
-import msgspec
 import trio
 
 from bot.core.tape import Kind, restored
 from bot.journal.record import Record
+from bot.paradex import calls
 from bot.replay.network.agenda import Agenda
+from bot.replay.network.answers import Outcome
 from bot.replay.network.fault import Course, Fault
-from bot.replay.network.score import Score, decoded, seconds
+from bot.replay.network.question import Question, of_call
+from bot.replay.network.score import Score, as_object, decoded, seconds
 from bot.replay.network.websocket import SocketEnd
+from bot.replay.network.wording import under_id
 from bot.simulation.connection import Connection
 
 ABNORMAL = frozenset({None, 1005, 1006, 1015})
 """Codes that no close frame carries (RFC 6455, section 7.4.1)."""
+
+
+@attrs.frozen
+class Caller:
+    """Who waits for the reply to a call: a `bot.replay.network.venue.Asker`."""
+
+    sockets: "Sockets"
+    socket: SocketEnd
+    identifier: object
+    """Of the call."""
+
+    def arrived(self, question: Question) -> None:
+        match question.method, question.details:
+            case "subscribe", [channel]:
+                self.socket.channels.add(str(channel))
+            case calls.CANCEL_ON_DISCONNECT, [enabled]:
+                self.socket.is_armed = enabled is True
+        if self.socket.is_armed:
+            self.socket.placed += question.client_ids
+
+    def send(self, outcome: Outcome, number: int) -> None:
+        if isinstance(outcome, str | bytes):
+            self.sockets.say(self.socket, number, under_id(outcome, self.identifier))
+
+    def cut(self) -> None:
+        self.socket.cut()
 
 
 @attrs.define(eq=False)
@@ -26,11 +55,12 @@ class Sockets:
     score: Score
     agenda: Agenda
     course: Course
+    ask: Callable[[Caller, Question], None]
+    abandon: Callable[[Iterable[str]], None]
+    """Told of the orders that a WebSocket placed that has ended, where they are to be cancelled then."""
+
     unheard: list[int] = attrs.field(factory=list)
     """Records whose frame found nobody."""
-
-    unanswered: list[str] = attrs.field(factory=list)
-    """Requests to which the recording knows no reply."""
 
     _ended: int = 0
     """The generation that ended last, as the bot counts."""
@@ -39,7 +69,7 @@ class Sockets:
 
     def __attrs_post_init__(self) -> None:
         for frame in self.score.unasked:
-            channel = str(_params(decoded(restored(frame.data))).get("channel", ""))
+            channel = str(as_object(decoded(restored(frame.data)).get("params")).get("channel", ""))
             said = partial(self.publish, frame.number, channel, restored(frame.data))
             self.agenda.at(seconds(frame.ns), frame.number, said)
         for ended in self.score.ended.values():
@@ -47,7 +77,10 @@ class Sockets:
                 self.agenda.at(seconds(ended.ns), ended.number, partial(self._hang_up, ended))
 
     async def serve(self, stream: trio.abc.Stream, wire: Connection) -> None:
-        await SocketEnd(self._ended + 1, stream, wire, self._dialled, self._heard, self._left).serve()
+        socket = SocketEnd(self._ended + 1, stream, wire, self._dialled, self._heard, self._left)
+        await socket.serve()
+        if socket.is_armed and not self.course.is_as_recorded:
+            self.abandon(socket.placed)
 
     def notice(self, kind: Kind, generation: int) -> None:
         """What the bot wrote on its tape."""
@@ -56,9 +89,10 @@ class Sockets:
 
     def publish(self, number: int, channel: str, frame: str | bytes) -> None:
         """Say what nobody asked for to whoever is connected; in a session that goes its own way: and subscribed."""
-        self._say(self._socket, number, frame, channel)
+        self.say(self._socket, number, frame, channel)
 
-    def _say(self, socket: SocketEnd | None, number: int, frame: str | bytes, channel: str = "") -> None:
+    def say(self, socket: SocketEnd | None, number: int, frame: str | bytes, channel: str = "") -> None:
+        """Say what has this number in the recording: a reply, or what ``channel`` tells."""
         fault = self.course.struck_by(number)
         is_heard = channel in ("", *(socket.channels if socket else ())) or self.course.is_as_recorded
         if fault is Fault.DELAY:
@@ -74,7 +108,7 @@ class Sockets:
 
     def _say_late(self, socket: SocketEnd | None, frame: str | bytes, channel: str) -> None:
         """A reply belongs to its connection; what nobody asked for goes to the one that lives."""
-        self._say(self._socket if channel else socket, 0, frame, channel)
+        self.say(self._socket if channel else socket, 0, frame, channel)
 
     # What the bot does.
 
@@ -94,42 +128,7 @@ class Sockets:
         socket.accept()
 
     def _heard(self, socket: SocketEnd, text: str) -> None:
-        message = decoded(text)
-        call = socket.generation, message.get("id", 0)
-        asked = self.score.calls.get(call)
-        reply = partial(self._reply, socket, message, asked, self.score.replies.get(call))
-        match self.course.struck_by(asked.number) if asked is not None else None:
-            case Fault.DROP:
-                pass
-            case Fault.DELAY:
-                self.agenda.after(self.course.delay, 0, reply)
-            case Fault.CUT:
-                socket.cut()
-            case _:
-                reply()
-
-    def _reply(
-        self, socket: SocketEnd, message: dict[str, Any], asked: Record | None, replied: Record | None
-    ) -> None:
-        channel = _params(message).get("channel")
-        if message.get("method") == "subscribe":
-            socket.channels.add(str(channel))
-        if asked is not None and self.course.is_as_recorded:
-            if replied is not None:
-                say = partial(self._say, socket, replied.number, restored(replied.data))
-                self.agenda.at(seconds(replied.ns), replied.number, say)
-            return
-        question = message.get("method"), channel
-        for call, record in self.score.replies.items():
-            recorded = self.score.calls[call]
-            known = decoded(recorded.data)
-            if (known.get("method"), _params(known).get("channel")) == question:
-                answer = decoded(record.data) | {"id": message.get("id")}
-                frame = msgspec.json.encode(answer).decode()
-                when = self.course.when(record, recorded)
-                self.agenda.at(when, 0, partial(self._say, socket, 0, frame))
-                return
-        self.unanswered.append(f"{question[0]} {channel or ''}".strip())
+        self.ask(Caller(self, socket, decoded(text).get("id", 0)), of_call(text))
 
     def _left(self, socket: SocketEnd) -> None:
         ended = self.score.ended.get(socket.generation)
@@ -149,8 +148,3 @@ class Sockets:
             socket.cut()
         else:
             socket.close(ended.data["code"], ended.data["reason"])
-
-
-def _params(message: dict[str, Any]) -> dict[str, Any]:
-    params = message.get("params")
-    return params if isinstance(params, dict) else {}

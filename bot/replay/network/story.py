@@ -8,15 +8,18 @@ to the other.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from difflib import SequenceMatcher
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 import msgspec
 
-from bot.core.tape import Kind
+from bot.core.tape import Kind, restored
+from bot.journal import sent
 from bot.journal.record import Record
-from bot.replay.network.score import BATCH, decoded, key_of_record, new_orders, placed
+from bot.replay.network.question import is_order_call, of_record
+from bot.replay.network.score import decoded, new_orders
 
 MASKED = frozenset({"signature", "signature_timestamp"})
 """What a body holds that depends on the key and on how fast a machine is."""
@@ -46,13 +49,23 @@ class Difference:
         return f"{sign} {self.record.ns / 1e9:10.3f} s  {words(self.record)}"
 
 
-def threads(records: Iterable[Record]) -> Mapping[Thread, list[Record]]:
+class Line(NamedTuple):
+    """A record, and what of it is compared."""
+
+    record: Record
+    text: str
+
+
+def threads(records: Iterable[Record]) -> Mapping[Thread, list[Line]]:
     """The records that can be compared, each thread in its order."""
-    found: defaultdict[Thread, list[Record]] = defaultdict(list)
+    found: defaultdict[Thread, list[Line]] = defaultdict(list)
+    asked: set[tuple[int, object]] = set()
     for record in records:
+        if is_order_call(record):
+            asked.add((record.generation, decoded(record.data["frame"]).get("id")))
         name = _name(record)
         if name is not None:
-            found[record.kind, name].append(record)
+            found[record.kind, name].append(Line(record, _text(record, asked)))
     return found
 
 
@@ -61,7 +74,8 @@ def decisions(records: Iterable[Record]) -> list[Record]:
     return [
         each._replace(data={name: value for name, value in each.data.items() if name != "generation"})
         for each in records
-        if each.kind in DECISIONS and (each.kind is not Kind.OUTCOME or "client_id" in each.data)
+        if is_order_call(each)
+        or (each.kind in DECISIONS and (each.kind is not Kind.OUTCOME or "client_id" in each.data))
     ]
 
 
@@ -104,8 +118,8 @@ def _placed(records: list[Record]) -> dict[str, set[str]]:
     return found
 
 
-def _compared(recorded: list[Record], played: list[Record], *, is_whole: bool) -> Iterator[Difference]:
-    here, there = [line(each) for each in recorded], [line(each) for each in played]
+def _compared(recorded: list[Line], played: list[Line], *, is_whole: bool) -> Iterator[Difference]:
+    here, there = [each.text for each in recorded], [each.text for each in played]
     start = 0
     while start < min(len(here), len(there)) and here[start] == there[start]:
         start += 1
@@ -118,23 +132,22 @@ def _compared(recorded: list[Record], played: list[Record], *, is_whole: bool) -
         blocks = SequenceMatcher(None, here, there, autojunk=False).get_opcodes()  # type: ignore[assignment]
     for what, i, j, k, m in blocks:
         if what != "equal":
-            yield from (Difference(True, each) for each in recorded[start + i : start + j])
-            yield from (Difference(False, each) for each in played[start + k : start + m])
+            yield from (Difference(True, each.record) for each in recorded[start + i : start + j])
+            yield from (Difference(False, each.record) for each in played[start + k : start + m])
 
 
 def _name(record: Record) -> str | None:
     """What a record is about, among those of its kind; None for one that is not compared."""
     data = record.data
     match record.kind:
+        case Kind.REQUEST | Kind.FRAME_OUT if (question := of_record(record)).does:
+            return question.subject or str(question)
         case Kind.FRAME_IN | Kind.FRAME_OUT:
             return str(record.generation)
         case Kind.ORDER | Kind.REPAIR:
             return str(data.get("client_id") or data.get("subject"))
         case Kind.EFFECT:
             return str(data.get("client_id") or (data["subject"] if is_ours(data) else ""))
-        case Kind.REQUEST if data["method"] != "GET" and data["path"].startswith("/orders"):
-            about = key_of_record(record)[-1] if data["method"] != "PUT" else ""
-            return about or str(data["path"])
         case Kind.OUTCOME:
             return f"{data['what']} {data.get('client_id', '')}"
     return "" if record.kind in {Kind.ALARM, Kind.MODE} else None
@@ -145,24 +158,46 @@ def is_ours(effect: Mapping[str, Any]) -> bool:
     return bool(effect["do"] == "wait" and effect["purpose"] != "strategy")
 
 
-def line(record: Record) -> str:
-    """What has to be the same: the data, without what depends on the machine and on the key."""
+def _text(record: Record, asked: AbstractSet[tuple[int, object]]) -> str:
+    """What has to be the same: the data, without what depends on the machine and on the key.
+
+    Nor does it matter which of two calls of one instant left first: their ids, of which ``asked`` tells, are no part
+    of it.
+    """
     data = record.data
-    if record.kind is Kind.OUTCOME:
-        data = [data["what"], *(data.get(name) for name in ("failure", "status", "code"))]
-    if record.kind is Kind.REQUEST:
-        bodies = placed(BATCH, data.get("body", "")) or [decoded(data.get("body"))]
-        masked = [[(name, value) for name, value in each.items() if name not in MASKED] for each in bodies]
-        data = [data["method"], data["path"], masked]
-    if record.kind is Kind.MODE:
-        data = data["mode"]
+    match record.kind:
+        case Kind.OUTCOME:
+            data = [data["what"], *(data.get(name) for name in ("failure", "status", "code"))]
+        case Kind.REQUEST:
+            data = [data["method"], data["path"], _masked(sent.decoded(data.get("body")))]
+        case Kind.FRAME_OUT if is_order_call(record):
+            method, params = sent.call_of(data["frame"])
+            data = [method, _masked(params)]
+        case Kind.FRAME_IN:
+            message = decoded(restored(data))
+            if (record.generation, message.get("id")) in asked:
+                data = message | {"id": None}
+        case Kind.MODE:
+            data = data["mode"]
     return msgspec.json.encode(data).decode()
+
+
+def _masked(said: Any) -> Any:
+    match said:
+        case dict():
+            return {name: _masked(value) for name, value in said.items() if name not in MASKED}
+        case list():
+            return [_masked(each) for each in said]
+    return said
 
 
 def words(record: Record) -> str:  # noqa: PLR0911 - one case for each kind of record
     """A record as a sentence, or nearly."""
     data = record.data
     match record.kind:
+        case Kind.FRAME_OUT if is_order_call(record):
+            question = of_record(record)
+            return f"{question.method} {question.subject}".rstrip()
         case Kind.FRAME_IN | Kind.FRAME_OUT:
             return f"{record.kind} {str(data)[:100]}"
         case Kind.ORDER:

@@ -46,6 +46,12 @@ class SocketEnd:
     channels: set[str] = attrs.field(factory=set)
     """What was subscribed."""
 
+    is_armed: bool = False
+    """The orders that were placed over it are to be cancelled when it ends."""
+
+    placed: list[str] = attrs.field(factory=list)
+    """Our ids of them."""
+
     _protocol: WSConnection = attrs.field(factory=lambda: WSConnection(ConnectionType.SERVER))
     _outgoing: list[bytes] = attrs.field(factory=list)
     _to_write: trio.Event = attrs.field(factory=trio.Event)

@@ -9,12 +9,14 @@ from bot.core.errors import NotSentError, RefusedError, RequestError, UnknownOut
 from bot.core.tape import HIDDEN, Kind
 from bot.link.pool import Lane
 from bot.paradex import orders, rest
+from bot.paradex.answers import OrderPage
 from bot.paradex.calls import Call
 from bot.paradex.orders import SignedOrder
 from bot.paradex.request import Request
 from bot.paradex.snip12 import OrderTerms
 from bot.replay.steps.shapes import Intent, Outcome
 from bot.session.inbox import Item
+from bot.session.snapshot import MOST_PAGES, orders_since
 from bot.trading.effects import (
     BboFetched,
     CancelBatch,
@@ -24,6 +26,7 @@ from bot.trading.effects import (
     FetchBbo,
     LookedUp,
     LookUpOrder,
+    LookUpOrders,
     ModifyEnded,
     ModifyOrder,
     PlaceBatch,
@@ -137,8 +140,8 @@ class Errand:
         if asked == self._questions:
             return False
         if asked:
-            first = self.exchanges[0]
-            return first.result is not None and (self._was_refused_for_its_form or not first.has_failed)
+            last = self.exchanges[-1]
+            return last.result is not None and (self._was_refused_for_its_form or not last.has_failed)
         match self.effect:
             case (PlaceOrder() | PlaceBatch()) as effect:
                 return len(self.signed) == len(effect.orders)
@@ -152,9 +155,17 @@ class Errand:
         match self.effect:
             case LookUpOrder():
                 return 2  # open orders, and then the history
+            case LookUpOrders():
+                return max(2, len(self.exchanges) + bool(self._next_page))
             case SetTimer():
                 return 0
         return 2 if self._was_refused_for_its_form else 1
+
+    @property
+    def _next_page(self) -> str | None:
+        """Of the history, after those that there are."""
+        page = self.exchanges[-1].result if 0 < len(self.exchanges) <= MOST_PAGES else None
+        return page.next if isinstance(page, OrderPage) else None
 
     @property
     def _was_refused_for_its_form(self) -> bool:
@@ -164,6 +175,11 @@ class Errand:
             and isinstance(result, RefusedError)
             and is_form_refused(self.effect, result)
         )
+
+    @property
+    def answers(self) -> list[int]:
+        """The numbers of the exchanges that brought what is told: not that of a batch in a form that was refused."""
+        return [exchange.x for exchange in self.exchanges[self._was_refused_for_its_form :]]
 
     @property
     def _has_deadline(self) -> bool:
@@ -208,7 +224,7 @@ class Errand:
                 return self.modification
         raise TypeError(f"nothing is signed for {self.effect!r}")
 
-    def next_request(self) -> Request[Any] | None:
+    def next_request(self) -> Request[Any] | None:  # noqa: PLR0911 - one for each kind of effect
         """What is asked of the venue next over REST; None if that was everything, or it is too soon."""
         if not self.is_asking:
             return None
@@ -217,7 +233,9 @@ class Errand:
                 return cancelling_request(effect, self.record)
             case LookUpOrder(order) if self.exchanges:
                 return history_request(order, self.record)
-            case LookUpOrder():
+            case LookUpOrders(_, since_ms) if self.exchanges:
+                return orders_since(since_ms, self._next_page, cause=self.record)
+            case LookUpOrder() | LookUpOrders():
                 return orders.list_open(cause=self.record)
             case FetchBbo(market):
                 return rest.bbo(market, cause=self.record)
@@ -272,10 +290,11 @@ class Errand:
                 )
             case (CancelOrder() | CancelBatch()) as effect:
                 return CancelEnded(subject, failures_of_cancels(effect, result)[subject])
-            case LookUpOrder():
+            case LookUpOrder() | LookUpOrders():
                 if failure is None:
-                    open_orders, history = (exchange.result for exchange in self.exchanges)
-                    result = find_report(subject, open_orders.results, history.results)
+                    open_orders, *pages = (exchange.result for exchange in self.exchanges)
+                    history = [report for page in pages for report in page.results]
+                    result = find_report(subject, open_orders.results, history)
                 return LookedUp(subject, result, tuple(exchange.x for exchange in self.exchanges))
             case FetchBbo():
                 return BboFetched(subject, result, exchange)
@@ -294,6 +313,8 @@ def _keys_of(effect: Effect) -> list[Key]:  # noqa: PLR0911 - one for each kind 
             return [("cancel", order.client_id) for order in unwanted]
         case LookUpOrder(order):
             return [("look up", order.client_id)]
+        case LookUpOrders(orders):
+            return [("look up", order.client_id) for order in orders]
         case FetchBbo(market):
             return [("quote", market)]
         case SetTimer(timer):
@@ -330,7 +351,7 @@ class Errands:
         """The errand that ``outcome`` ends: by the numbers of its answers, or else the first that ended so."""
         errands = self._by_key.get(key, [])
         if outcome.x:
-            named = (e for e in errands if [exchange.x for exchange in e.exchanges] == outcome.x)
+            named = (e for e in errands if e.answers == outcome.x)
             return next(named, None)
         if len(errands) == 1:
             return errands[0]

@@ -22,6 +22,9 @@ from bot.settings.value import plain
 TRADING = ("strategy", "orders", "limits")
 """The sections of the settings that decide what is traded; the others are of the connection, which is recorded."""
 
+WAY = ("via", "cancel_on_disconnect")
+"""Of the orders: by which way they go is of the connection, too."""
+
 
 class Session(Protocol):
     """A `bot.journal.reader.RecordedSession`: its records are read while they are replayed."""
@@ -79,6 +82,9 @@ def decide_anew(session: Session, settings: Settings) -> Report:
     """
     recorded = recorded_settings(session.header)
     settings = attrs.evolve(recorded, **{name: getattr(settings, name) for name in TRADING})
+    # What came of a call is no answer to a request: orders go the recorded way.
+    way = {name: getattr(recorded.orders, name) for name in WAY}
+    settings = attrs.evolve(settings, orders=attrs.evolve(settings.orders, **way))
     report = _new_report(session.header)
     report.settings = _changes(recorded, settings)
     placed_otherwise: set[str] = set()

@@ -13,9 +13,10 @@ from bot.simulation.campaign.play import Played
 from bot.simulation.campaign.task import Task
 
 HANGS_S = 180.0
-"""Seconds of this machine's after which a seed, which takes one or two, never ends. Those that shrink take minutes."""
+"""Seconds of this machine's after which a seed, which takes one or two, never ends."""
 
 SHRINKS_S = 1800.0
+"""The same of one that is played again and again."""
 
 
 @attrs.frozen
@@ -46,7 +47,7 @@ class Worker:
         self.process.join()
 
 
-def played(tasks: Iterable[Task], jobs: int) -> Iterator[Done]:
+def played(tasks: Iterable[Task], jobs: int, *, hangs_s: float = HANGS_S) -> Iterator[Done]:
     """Play the tasks, ``jobs`` at a time, and hand over each as it is done. Leaving this early ends everything."""
     clock, waiting = SystemClock(), iter(tasks)
     workers = [_worker() for _ in range(jobs)]
@@ -56,7 +57,7 @@ def played(tasks: Iterable[Task], jobs: int) -> Iterator[Done]:
         while busy := [worker for worker in workers if worker.task is not None]:
             ready = wait([worker.pipe for worker in busy], timeout=1.0)
             for worker in busy:
-                done = _look(worker, clock, is_ready=worker.pipe in ready)
+                done = _look(worker, clock, hangs_s, is_ready=worker.pipe in ready)
                 if done is None:
                     continue
                 if done.played is None:
@@ -69,7 +70,7 @@ def played(tasks: Iterable[Task], jobs: int) -> Iterator[Done]:
             worker.end()
 
 
-def _look(worker: Worker, clock: SystemClock, *, is_ready: bool) -> Done | None:
+def _look(worker: Worker, clock: SystemClock, hangs_s: float, *, is_ready: bool) -> Done | None:
     assert worker.task is not None
     task = worker.task
     if is_ready:
@@ -78,7 +79,7 @@ def _look(worker: Worker, clock: SystemClock, *, is_ready: bool) -> Done | None:
         except (EOFError, OSError):
             worker.process.join(5)
             return Done(task, None, f"crash: its process ended with {worker.process.exitcode}")
-    limit = SHRINKS_S if task.shrinks else HANGS_S
+    limit = SHRINKS_S if task.shrinks else hangs_s
     if clock.monotonic_ns() - worker.since_ns > limit * 1e9:
         return Done(task, None, f"hang: it was not over after {limit:g} s")
     return None

@@ -5,11 +5,15 @@ from collections.abc import Set as AbstractSet
 
 import attrs
 
+from bot import app
 from bot.core.tape import Kind as Record
 from bot.exchange.matching.orders import CLOSED
 from bot.journal.checks import findings
 from bot.journal.reader import find
 from bot.journal.sent import placed
+from bot.replay.errors import UnusableRecordingError
+from bot.replay.steps.manners import repeat
+from bot.simulation.campaign.invariants import armed, reserve_kept
 from bot.simulation.campaign.life import Life
 from bot.simulation.campaign.schedule import Schedule
 from bot.simulation.campaign.stage import Stage
@@ -18,6 +22,7 @@ from bot.simulation.campaign.strikes.table import KINDS
 from bot.simulation.evidence import Evidence
 from bot.simulation.notes import Line, Notes
 from bot.simulation.oracle import INVARIANTS
+from bot.simulation.world import replaced
 
 STOPS = "the end of the campaign"
 """Why the last life stops."""
@@ -31,6 +36,9 @@ OF_THE_LAST = ("I4",)
 OF_WHO_ENDED = ("I6", "I9")
 
 FATAL, LEFT = 3, 4
+
+REPLAYED_EVERY = 4
+"""The journals of one seed in so many are replayed."""
 
 
 @attrs.define(eq=False)
@@ -68,8 +76,12 @@ def _invariants(stage: Stage, excused: AbstractSet[Excuse]) -> Iterator[str]:
     for life in lives:
         assert life.evidence is not None
         life.evidence.one_way = float("inf")  # who says how long a message took, on such a way
+        life.evidence.well_since = stage.seconds
         life.evidence.summary = life.summary
         yield from _named(life, life.evidence, OF_EACH_LIFE)
+        yield from (f"armed: life {life.number}: {found}" for found in _not_armed(stage, life.evidence))
+        for found in reserve_kept(life.evidence.lines, stage.scarce):
+            yield f"reserve: life {life.number}: {found}"
         if life.summary is not None:
             yield from _named(life, life.evidence, ("I6",) if life.has_lost_its_journal else OF_WHO_ENDED)
     if not lives:
@@ -80,6 +92,11 @@ def _invariants(stage: Stage, excused: AbstractSet[Excuse]) -> Iterator[str]:
         assert last.evidence is not None
         yield from _named(last, last.evidence, OF_THE_LAST)
         yield from _named(None, together, AT_REST)
+
+
+def _not_armed(stage: Stage, evidence: Evidence) -> Iterator[str]:
+    if stage.conditions.settings.orders.cancel_on_disconnect:
+        yield from armed(evidence.lines)
 
 
 def _named(life: Life | None, evidence: Evidence, names: tuple[str, ...]) -> Iterator[str]:
@@ -138,7 +155,8 @@ def _endings(stage: Stage, excused: AbstractSet[Excuse]) -> Iterator[str]:
         if code == LEFT and is_last and Excuse.LOST not in excused:
             names = ", ".join(order.client_id for order in life.summary.unresolved)
             yield f"life {life.number}: it left {names} unresolved, and all was well"
-    if stage.lives[-1].rehearsal.stop.reason != STOPS:
+    last = stage.lives[-1]
+    if last.rehearsal.stop.reason != STOPS and not last.raised:
         yield f"there were {len(stage.lives)} lives, and none came to the end"
 
 
@@ -157,22 +175,38 @@ def _foreign(stage: Stage) -> Iterator[str]:
 
 def _journals(stage: Stage) -> Iterator[str]:
     for life in stage.lives:
-        if not life.journal.exists():
-            continue
-        session = find(life.journal)
-        for finding in findings(session):
-            yield f"life {life.number}: record {finding.record} of its journal: {finding.text}"
-        if session.damage is not None and life.killed_at is None and not life.has_lost_its_journal:
-            yield f"life {life.number}: its journal is damaged: {session.damage}"
-        text = life.journal.read_bytes()
-        for secret in secrets_of(stage):
-            if secret in text:
-                yield f"I8: life {life.number}: a secret is in its journal"
+        if life.journal.exists():
+            yield from (f"life {life.number}: {found}" for found in _journal(stage, life))
+
+
+def _journal(stage: Stage, life: Life) -> Iterator[str]:
+    session = find(life.journal)
+    for finding in findings(session):
+        yield f"record {finding.record} of its journal: {finding.text}"
+    may_be_torn = life.killed_at is not None or life.has_lost_its_journal
+    if session.damage is not None and not may_be_torn:
+        yield f"its journal is damaged: {session.damage}"
+    text = life.journal.read_bytes()
+    yield from ("I8: a secret is in its journal" for secret in secrets_of(stage) if secret in text)
+    if stage.seed % REPLAYED_EVERY == 0:
+        yield from _replay(life)
+
+
+def _replay(life: Life) -> Iterator[str]:
+    """Played again from its journal by the same strategy, it decides the same."""
+    with replaced(app, "Probe", lambda *_: life.new_strategy()):
+        try:
+            report = repeat(find(life.journal))
+        except UnusableRecordingError as unusable:
+            if life.evidence is not None and life.evidence.managers:
+                yield f"replay: {unusable}"
+            return
+    if report.stopped:
+        yield f"replay: stopped at {report.stopped}"
+    yield from (f"replay: {divergence.to_text()}" for divergence in report.divergences[:1])
 
 
 def secrets_of(stage: Stage) -> tuple[bytes, ...]:
     """What nobody may write down."""
     key = int(stage.private_key, 16)
     return f"{key:x}".encode(), str(key).encode()
-
-

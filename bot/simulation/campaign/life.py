@@ -58,8 +58,11 @@ class Life:
     """The state directory, which outlives it."""
 
     disk: MachineDisk
-    strategy: Restless
+    new_strategy: Callable[[], Restless]
+    """Makes the strategy of this life; each is like the other."""
+
     began_at: float
+    strategy: Restless = attrs.field(init=False)
     claim: Claim = attrs.field(init=False)
     journal: Path = attrs.field(init=False)
     evidence: Evidence | None = None
@@ -82,6 +85,7 @@ class Life:
     """How many lines, events and openings there were when it died."""
 
     def __attrs_post_init__(self) -> None:
+        self.strategy = self.new_strategy()
         around, settings = self.rehearsal.surroundings, self.rehearsal.settings
         self.journal = self.folder / f"{settings.environment}-{around.run_id}{SUFFIX}"
         self.claim = Claim(
@@ -139,9 +143,7 @@ class Life:
             settings=shareable(settings),
             account=settings.journal.account,
         )
-        cleaner = Cleaner(
-            HASHING_KEY, around.redactor, keeps_account=settings.journal.account == "kept"
-        )
+        cleaner = Cleaner(HASHING_KEY, around.redactor, keeps_account=settings.journal.account == "kept")
         parts = Parts(self.disk, self.journal)
         async with open_journal(
             parts,
@@ -159,7 +161,7 @@ class Life:
 
     @contextmanager
     def _played(self) -> Generator[None]:
-        cancel_leftovers = app.cancel_leftovers
+        cancel_leftovers = app.cancel_leftovers  # type: ignore[attr-defined] # where its work looks it up
 
         async def unless_dead(authed: AuthedRest, left: list[Order]) -> None:
             if self.killed_at is None:
@@ -220,5 +222,3 @@ def threads_at_once() -> Iterator[None]:
 
     with replaced(trio.to_thread, "run_sync", run_sync):
         yield
-
-

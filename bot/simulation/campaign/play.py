@@ -31,6 +31,9 @@ SETTLES = 65.0
 PATIENCE = 300.0
 """Seconds after the last fault by which a life has to be at peace."""
 
+LATE = 0.005
+"""Seconds after the wish to stop at which the strategy tries to place an order all the same."""
+
 MOST_LIVES = 20
 
 
@@ -50,6 +53,9 @@ class Played:
     repairs: int
     struck: dict[str, int]
     """How often each kind struck."""
+
+    hits: tuple[int, ...]
+    """The numbers of the strikes that did."""
 
     digest: str
     """Of every record of every life."""
@@ -133,7 +139,7 @@ async def _play(
             found += await _live(stage, life)
             stage.tell(_ending(life))
             found += judge.at_its_end(life)
-            if life.rehearsal.stop.reason == judge.STOPS or len(stage.lives) == MOST_LIVES:
+            if life.rehearsal.stop.reason == judge.STOPS or life.raised or len(stage.lives) == MOST_LIVES:
                 break
             await trio.sleep(gaps.choice((0.01, 0.3, 2.0)))
         seconds = trio.current_time()
@@ -148,6 +154,7 @@ async def _play(
             orders=stage.exchange.ledger.accepted,
             repairs=sum(_repairs(life) for life in stage.lives),
             struck=_struck(stage, schedule),
+            hits=tuple(number for number, times in stage.struck.items() if times),
             digest=_digest(stage.lives),
             story=_story(stage) if tells_all else tuple(stage.story),
         )
@@ -165,10 +172,18 @@ async def _live(stage: Stage, life: Life) -> list[str]:
         if late.cancelled_caught:
             found.append(f"life {life.number}: it is not at peace {PATIENCE:g} s after the last fault")
         await trio.sleep(SETTLES)
+        if not life.strategy.is_open:
+            found.append(f"life {life.number}: all is well, and it has no session")
         life.rehearsal.stop.ask(judge.STOPS)
+
+    async def place_late() -> None:
+        await life.rehearsal.stop.wait_asked()
+        await trio.sleep(LATE)
+        life.strategy.place_late()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stop_when_settled)
+        nursery.start_soon(place_late)
         await life.run()
         nursery.cancel_scope.cancel()
     return found
@@ -183,7 +198,9 @@ def _ending(life: Life) -> str:
 
 
 def _log_violations(log: Log, stage: Stage) -> list[str]:
-    found = [f"log: {line.strip()}" for line in log.lines if "Traceback" in line or line.startswith("CRITICAL")]
+    found = [
+        f"log: {line.strip()}" for line in log.lines if "Traceback" in line or line.startswith("CRITICAL")
+    ]
     text = "".join(log.lines).encode()
     return found + ["I8: a secret is in the log" for secret in judge.secrets_of(stage) if secret in text]
 
@@ -207,7 +224,8 @@ def _story(stage: Stage) -> tuple[Happening, ...]:
 
 def _record(line: Line) -> Record:
     """As a journal has it: `bot.journal.telling` reads JSON."""
-    return Record(0, round(line.at * 1e9), line.generation, line.kind, msgspec.json.decode(msgspec.json.encode(line.data)))
+    data = msgspec.json.decode(msgspec.json.encode(line.data))
+    return Record(0, round(line.at * 1e9), line.generation, line.kind, data)
 
 
 def _struck(stage: Stage, schedule: Schedule) -> dict[str, int]:

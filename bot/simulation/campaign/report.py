@@ -56,9 +56,7 @@ class Report:
             "violations": [
                 {"command": done.task.command(), "violations": done.violations} for done in self.failed
             ],
-            "shrunk": [
-                {"command": _repeating(done), "violations": done.violations} for done in self.shrunk
-            ],
+            "shrunk": [{"command": _repeating(done), "violations": done.violations} for done in self.shrunk],
         }
         return msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n"
 
@@ -69,14 +67,18 @@ class Report:
             f"lives        {self.lives}",
             f"orders       {self.orders}",
             f"repairs      {self.repairs}",
-            f"faults       {self.struck.total()} of {len(self.struck)} kinds, each {min(self.struck.values())} times at least",
+            f"faults       {self.struck.total()}, each kind {min(self.struck.values())} times at least",
             *_table(self.struck),
             f"violations   {self.violations} in {len(self.failed)} seeds",
         ]
         for done in sorted(self.failed, key=lambda done: done.task.seed):
             lines += ["", done.task.command(), *(f"    {violation}" for violation in done.violations)]
         for done in self.shrunk:
-            lines += ["", f"shrunk: {_repeating(done)}", *(f"    {violation}" for violation in done.violations)]
+            lines += [
+                "",
+                f"shrunk: {_repeating(done)}",
+                *(f"    {violation}" for violation in done.violations),
+            ]
         return "\n".join(lines) + "\n"
 
 
@@ -106,5 +108,3 @@ def story(played: Played) -> str:
         *(f"VIOLATION  {violation}" for violation in played.violations),
     ]
     return "\n".join([*lines, "" if played.violations else "nothing is wrong"]).rstrip() + "\n"
-
-

@@ -17,18 +17,18 @@ def shrunk(failed: Played, again: Callable[[Numbers], Played]) -> Played:
 
     None of them can be left out alone. ``again`` plays with the strikes of these numbers.
     """
-    wanted, best = names(failed.violations), failed
+    wanted = names(failed.violations)
+    played: dict[Numbers, Played] = {}
 
     def fails(numbers: Numbers) -> bool:
-        nonlocal best
-        played = again(numbers)
-        if not names(played.violations) & wanted:
-            return False
-        best = played
-        return True
+        if numbers not in played:
+            played[numbers] = again(numbers)
+        return bool(names(played[numbers].violations) & wanted)
 
-    _minimal(tuple(strike.number for strike in failed.schedule.strikes), fails)
-    return best
+    everything = tuple(strike.number for strike in failed.schedule.strikes)
+    struck = tuple(number for number in everything if number in failed.hits)
+    played[everything] = failed
+    return played[_minimal(struck if fails(struck) else everything, fails)]
 
 
 def _minimal(numbers: Numbers, fails: Callable[[Numbers], bool]) -> Numbers:

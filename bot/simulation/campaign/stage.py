@@ -39,6 +39,8 @@ from bot.simulation.rehearsal import (
 )
 from bot.simulation.trace import Trace
 
+BOT_ADDRESS = "10.0.0.1"
+
 
 class MachineClock(TrioClock):
     """The clocks of the bot's machine, of which somebody sets the one on the wall."""
@@ -82,6 +84,9 @@ class Stage:
 
     foreign: list[str] = attrs.field(factory=list)
     """Ids of orders that somebody else placed on the account."""
+
+    scarce: list[tuple[float, float]] = attrs.field(factory=list)
+    """From when to when next to nothing of a limit was left for us."""
 
     _armed: dict[int, Strike] = attrs.field(factory=dict)
     """Rules of the exchange, by their numbers."""
@@ -136,9 +141,8 @@ class Stage:
         chance = Random(f"{self.seed} life {number}")  # noqa: S311 - to be repeated
         settings, redactor, messages = self.conditions.settings, Redactor(), Trace(NoTape(self.clock))
         redactor.register(Secret(self.private_key))
-        secure = "s" if self.conditions.tls else ""
         surroundings = app.Surroundings(
-            venue=Venue(f"http{secure}://{NAME}:{REST_PORT}/v1", f"ws{secure}://{NAME}:{WS_PORT}/v1"),
+            venue=Venue(f"http://{NAME}:{REST_PORT}/v1", f"ws://{NAME}:{WS_PORT}/v1"),
             tls=contexts()[1],
             identity=Identity(private_key=self.private_key, ethereum_address="0x" + "00" * 20),
             clock=self.clock,
@@ -156,16 +160,18 @@ class Stage:
             stop=Stop(),
             messages=messages,
         )
+        seconds = max(3.0, self.seconds - trio.current_time())
+
+        def new_strategy() -> Restless:
+            chance = Random(f"{self.seed} strategy {number}")  # noqa: S311 - to be repeated
+            return Restless(settings.orders.markets, chance, seconds)
+
         life = Life(
             number=number,
             rehearsal=rehearsal,
             folder=self.folder,
             disk=MachineDisk(),
-            strategy=Restless(
-                settings.orders.markets,
-                Random(f"{self.seed} strategy {number}"),  # noqa: S311 - to be repeated
-                max(3.0, self.seconds - trio.current_time()),
-            ),
+            new_strategy=new_strategy,
             began_at=trio.current_time(),
         )
         self.lives.append(life)
@@ -178,10 +184,9 @@ async def open_stage(seed: int, seconds: float, conditions: Conditions, folder: 
     """Set the stage of a seed, with all that outlives the bot in ``folder``."""
     chance = Random(f"stage {seed}")  # noqa: S311 - to be repeated
     async with open_network(chance.getrandbits(64)) as network, trio.open_nursery() as nursery:
-        here, there = network.host("bot.test", "10.0.0.1"), network.host(NAME, ADDRESS)
+        here, there = network.host("bot.test", BOT_ADDRESS), network.host(NAME, ADDRESS)
         link = network.link(here, there)
         link.shape(delay=conditions.delay, jitter=conditions.jitter)
-        tls = contexts()[0] if conditions.tls else None
         with network.on(there):
             serving = await nursery.start(
                 partial(
@@ -189,7 +194,7 @@ async def open_stage(seed: int, seconds: float, conditions: Conditions, folder: 
                     conditions.settings.exchange,
                     TrioClock(EPOCH_NS),
                     Listen(ADDRESS, REST_PORT, WS_PORT, CONTROL_PORT),
-                    tls,
+                    tls=None,
                     verify=conditions.verify,
                 )
             )

@@ -4,10 +4,17 @@ from random import Random
 
 import attrs
 
-from bot.core.errors import InvalidOrderError, TradingHaltedError
+from bot.core.errors import InvalidOrderError, RevokedError, TradingHaltedError
 from bot.core.fixed import SCALE
 from bot.core.order import Instruction, Order, OrderType, Side, State
-from bot.trading.strategies.strategy import Event, OrderChanged, Quote, TimerElapsed, TradingOpened
+from bot.trading.strategies.strategy import (
+    Event,
+    OrderChanged,
+    Quote,
+    TimerElapsed,
+    TradingOpened,
+    TradingPaused,
+)
 from bot.trading.strategies.trader import NewOrder, Trader
 
 MOST = 10
@@ -28,8 +35,14 @@ class Restless:
     chance: Random
     seconds: float
     is_quiet: bool = False
+    is_open: bool = False
+    """There is a session, as far as it was told."""
+
     refused: int = 0
     """So often an order was not taken."""
+
+    _trader: Trader | None = None
+    """It keeps it, as no strategy should."""
 
     _quotes: dict[str, tuple[int, int]] = attrs.field(factory=dict)
     _resting: dict[str, Order] = attrs.field(factory=dict)
@@ -43,8 +56,12 @@ class Restless:
     _turns: int = 0
 
     def on_event(self, event: Event, trader: Trader) -> None:
+        self._trader = trader
         match event:
+            case TradingPaused():
+                self.is_open = False
             case TradingOpened():
+                self.is_open = True
                 for market in self.markets:
                     trader.ask_quote(market)
                 if not self._end:
@@ -59,6 +76,14 @@ class Restless:
                 self.is_quiet = True
             case TimerElapsed(timer) if timer == self._turn and not self.is_quiet:
                 self._take_turn(trader)
+
+    def place_late(self) -> None:
+        """Place an order when it should not be possible any more."""
+        if self._trader is not None and self._quotes:
+            try:
+                self._place(self._trader)
+            except (InvalidOrderError, TradingHaltedError, RevokedError):
+                self.refused += 1
 
     def _note(self, order: Order) -> None:
         self._resting.pop(order.client_id, None)

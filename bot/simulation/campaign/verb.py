@@ -15,6 +15,7 @@ from bot.simulation.campaign.bugs import BUGS
 from bot.simulation.campaign.jobs import played
 from bot.simulation.campaign.report import Report, story
 from bot.simulation.campaign.shrink import Numbers
+from bot.simulation.campaign.strikes.table import KINDS
 from bot.simulation.campaign.task import Task
 
 BAD_ARGUMENTS = 2
@@ -22,6 +23,9 @@ SHRUNK = 3
 """So many of the seeds that fail are shrunk."""
 
 TELL_EVERY_S = 10
+
+EVERY = "all"
+"""Stands for every bug."""
 
 
 @attrs.frozen(kw_only=True)
@@ -36,6 +40,10 @@ class Options:
     only: str = ""
     strikes: str = ""
     bug: str = ""
+
+    @property
+    def workers(self) -> int:
+        return self.jobs or os.cpu_count() or 1
 
     def range(self) -> range:
         """Raises ValueError: these are no seeds."""
@@ -63,8 +71,12 @@ class Options:
             raise ValueError("one of --seed and --seeds is needed")
         if self.seeds and self.strikes:
             raise ValueError("--strikes needs --seed")
-        if self.bug and self.bug not in BUGS:
+        if self.bug and self.bug not in {*BUGS, EVERY}:
             raise ValueError(f"--bug {self.bug}: there are {', '.join(BUGS)}")
+        if self.bug == EVERY and not self.seeds:
+            raise ValueError("--bug all needs --seeds")
+        if not any(self.only in name for name in KINDS):
+            raise ValueError(f"--only {self.only}: no kind of fault has this in its name")
         if not 1 <= self.seconds <= 86_400:
             raise ValueError(f"--for {self.seconds:g}: 1 to 86400 seconds are allowed")
 
@@ -76,7 +88,7 @@ def simulate(options: Options) -> int:
         options.check()
         if options.seed is not None:
             return _one(options, options.seed)
-        return _many(options)
+        return _hunt(options) if options.bug else _many(options)
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return BAD_ARGUMENTS
@@ -97,8 +109,8 @@ def _one(options: Options, seed: int) -> int:
 
 def _many(options: Options) -> int:
     clock, report = SystemClock(), Report()
-    seeds, jobs = options.range(), options.jobs or os.cpu_count() or 1
-    told_ns = 0
+    seeds, jobs = options.range(), options.workers
+    told_ns = -TELL_EVERY_S * 10**9
     for done in played((_task(options, seed) for seed in seeds), min(jobs, len(seeds))):
         report.add(done)
         report.wall = clock.monotonic_ns() / 1e9
@@ -111,13 +123,29 @@ def _many(options: Options) -> int:
                 file=sys.stderr,
                 flush=True,
             )
-    failed = sorted((done.task.seed for done in report.failed if done.played is not None))[:SHRUNK]
-    if failed and not options.bug:
-        report.shrunk += played((_task(options, seed, shrinks=True) for seed in failed), min(jobs, len(failed)))
+    failed = sorted(done.task.seed for done in report.failed if done.played is not None)[:SHRUNK]
+    if failed:
+        report.shrunk += played(
+            (_task(options, seed, shrinks=True) for seed in failed), min(jobs, len(failed))
+        )
     print(report.to_text(), end="")
     if options.json is not None:
         options.json.write_bytes(report.to_json())
     return int(bool(report.failed))
+
+
+def _hunt(options: Options) -> int:
+    """Look for a seed that finds each bug; returns 1 if one is not found."""
+    seeds, missed = options.range(), 0
+    for bug in BUGS if options.bug == EVERY else (options.bug,):
+        tasks = (_task(attrs.evolve(options, bug=bug), seed) for seed in seeds)
+        found = next(
+            (done for done in played(tasks, min(options.workers, len(seeds))) if done.violations), None
+        )
+        missed += found is None
+        words = "not found" if found is None else f"{found.task.command()}: {found.violations[0]}"
+        print(f"{bug:<26}{words}", flush=True)
+    return int(missed > 0)
 
 
 def _task(

@@ -1,4 +1,4 @@
-"""The verb of `just campaign`: cancel the scripted session everywhere, or play one of its sessions again."""
+"""The verb of `just sweep`: cancel the scripted session everywhere, or play one of its sessions again."""
 
 # ruff: noqa: T201 - data goes to stdout
 

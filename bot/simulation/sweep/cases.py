@@ -18,7 +18,7 @@ class Case:
     """The way of orders."""
 
     def __str__(self) -> str:
-        return f"just campaign --seed {self.seed} {self.point}{' --tls' if self.tls else ''} --via {self.via}"
+        return f"just sweep --seed {self.seed} {self.point}{' --tls' if self.tls else ''} --via {self.via}"
 
     def play(self) -> Played:
         """Play it; a point that never came is a violation.

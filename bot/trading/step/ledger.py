@@ -120,13 +120,21 @@ class Ledger:
         self._live[client_id] = order = self._live[client_id].changed(modifying=None)
         self._refused(order, reason)
 
-    def sending(self, client_id: str, *, sent_ns: int, sign_ns: int, last_acceptable_ns: int) -> None:
+    def sending(
+        self, client_id: str, *, signed_ms: int, sent_ns: int, sign_ns: int, last_acceptable_ns: int
+    ) -> None:
         """The request is about to leave."""
         order = self.get(client_id)
         if self._is_possible(order, Event.SEND):
             self.counts.placed += 1
             self.latencies.sign.add(sign_ns)
-            self.move(order, Event.SEND, sent_ns=sent_ns, last_acceptable_ns=last_acceptable_ns)
+            self.move(
+                order,
+                Event.SEND,
+                signed_ms=signed_ms,
+                sent_ns=sent_ns,
+                last_acceptable_ns=last_acceptable_ns,
+            )
 
     def again(self, client_id: str) -> Order | None:
         """Send an order once more of which nothing is, or can come, at the venue. None if that is not proved.

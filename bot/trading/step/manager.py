@@ -126,7 +126,8 @@ class OrderManager:
             raise TypeError(f"no such item: {item!r}")
         self._decisions.now_ns = now_ns
         handler(item)
-        if self._session is not None and self._desk.session is None and self._recovery.is_done:
+        is_known = self._recovery.is_done and self.stocktaking.is_done
+        if self._session is not None and self._desk.session is None and is_known:
             self._desk.session = self._session
             self._tell(events.TradingOpened(self._session.generation))
         if self.guard.killed:
@@ -151,6 +152,8 @@ class OrderManager:
             self.guard.known(order)
         self._tell(events.OrderChanged(order))
         self._recovery.changed(order)
+        if order.is_over:
+            self.stocktaking.sought(order.client_id, self._decisions.now_ns)
         self._pursuit.changed(self.ledger.get(order.client_id))  # somebody may have asked for its cancel
 
     def _not_modified(self, order: Order, reason: str) -> None:
@@ -175,6 +178,7 @@ class OrderManager:
             return
         self.ledger.sending(
             item.client_id,
+            signed_ms=item.signature_timestamp,
             sent_ns=item.sent_ns,
             sign_ns=item.sign_ns,
             last_acceptable_ns=item.sent_ns + self._recv_window_ns + CLOCK_MARGIN_NS,
@@ -205,6 +209,8 @@ class OrderManager:
 
     def _looked_up(self, item: LookedUp) -> None:
         asked_ns = self._pursuit.looked_up(item.client_id, item.result)
+        if not isinstance(item.result, RequestError):
+            self.stocktaking.sought(item.client_id, asked_ns)
         order = self.ledger.get(item.client_id)
         if isinstance(item.result, OrderReport) and order.state is not State.UNKNOWN:
             self.guard.known(order)

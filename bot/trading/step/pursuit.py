@@ -12,7 +12,8 @@ from bot.core.order import Event, Order, State
 from bot.paradex.answers import OrderReport
 from bot.paradex.outcome import METHOD_ERROR
 from bot.session.capabilities import Session
-from bot.trading.effects import CancelBatch, CancelOrder, LookUpOrder, batches
+from bot.session.snapshot import OVERLAP_MS
+from bot.trading.effects import CancelBatch, CancelOrder, LookUpOrder, LookUpOrders, batches
 from bot.trading.step.decisions import Decisions
 from bot.trading.step.ledger import Ledger
 
@@ -23,7 +24,11 @@ CANCEL_AGAIN_S = 0.5
 """After a cancel that failed. Cancels may be repeated: the second can only find the order gone."""
 
 FEW = 3
-"""So many cancels leave at once, each over its own connection: as quick as a batch, and none fails with another."""
+"""So many cancels leave at once, each over its own connection: as quick as a batch, and none fails with another. And
+so many orders are looked up one by one."""
+
+RECENT_S = 600.0
+"""So young an order is looked up together with others: there are not too many that came after it."""
 
 SAYS_WHY = frozenset({200, 400, 404, METHOD_ERROR})
 """What a refusal comes with that is about the order itself, over REST, in a batch, or over the WebSocket."""
@@ -56,6 +61,9 @@ class Pursuit:
         self._cancels_in_flight: set[str] = set()
         self._asked_ns: dict[str, int] = {}
         """When the look-up of an order was decided that has not come back yet."""
+
+        self._queue: dict[str, None] = {}
+        """Orders that are to be looked up when what is under way has come back."""
 
         self._ask_again: set[str] = set()
         """Orders that somebody wanted looked up meanwhile: the answer under way may be older than the doubt."""
@@ -126,9 +134,34 @@ class Pursuit:
         """Ask what became of the order: at once, or when the question that is on its way has come back."""
         if order.client_id in self._asked_ns:
             self._ask_again.add(order.client_id)
-        else:
+        elif len(self._asked_ns) < FEW:
             self._asked_ns[order.client_id] = self._decisions.now_ns
             self._decisions.add(LookUpOrder(order))
+        else:
+            self._queue[order.client_id] = None
+
+    def _look_up_queued(self) -> None:
+        """Ask for those that had to wait, once nothing is under way: in one go, if that is worth it.
+
+        A list of all that came since one of them was signed is not long if that is not long ago.
+        """
+        if self._asked_ns:
+            return
+        queued = [self._ledger.get(client_id) for client_id in self._queue]
+        self._queue.clear()
+        waiting = [order for order in queued if not order.is_over]
+        recent = [order for order in waiting if self._is_recent(order)]
+        if len(recent) > FEW:
+            since_ms = min(order.signed_ms or 0 for order in recent) - OVERLAP_MS
+            self._asked_ns |= dict.fromkeys((order.client_id for order in recent), self._decisions.now_ns)
+            self._decisions.add(LookUpOrders(tuple(recent), since_ms))
+        for order in waiting:
+            if order.client_id not in self._asked_ns:
+                self.look_up(order)
+
+    def _is_recent(self, order: Order) -> bool:
+        sent_ns = order.sent_ns or 0
+        return order.signed_ms is not None and self._decisions.now_ns - sent_ns < RECENT_S * 1e9
 
     def looked_up(self, client_id: str, result: OrderReport | RequestError | None) -> int:
         """Take over what a look-up found. Returns when it was decided."""
@@ -137,6 +170,7 @@ class Pursuit:
         self._ask_again.discard(client_id)
         order = self._ledger.get(client_id)
         if order.is_over:
+            self._look_up_queued()
             return asked_ns
         if isinstance(result, OrderReport):
             self._absent_since_ns.pop(client_id, None)
@@ -155,6 +189,7 @@ class Pursuit:
             self._overdue(order)
         if ask_again and not order.is_over:
             self.look_up(order)
+        self._look_up_queued()
         return asked_ns
 
     def _is_proved_absent(self, order: Order, asked_ns: int) -> bool:

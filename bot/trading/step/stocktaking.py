@@ -46,6 +46,9 @@ class Stocktaking:
         self._decisions = decisions
         self._filled = filled
         self._knows_positions = False
+        self._missing: dict[str, int] = {}
+        """Orders that a snapshot should have shown and did not, and since when that is known."""
+
         self._doubted: dict[str, int] = {}
         """Positions that were others in the snapshot before, as that told them."""
 
@@ -125,7 +128,18 @@ class Stocktaking:
         for order in self._ledger.live():
             sent_before = order.sent_ns is not None and order.sent_ns < snapshot.requested_ns
             if sent_before and order.state is not State.SENT and order.client_id not in present:
+                self._missing[order.client_id] = self._decisions.now_ns
                 self._pursuit.look_up(order)
+
+    @property
+    def is_done(self) -> bool:
+        """What was missing in a snapshot was asked for after it: nothing that it could have told is unknown."""
+        return not self._missing
+
+    def sought(self, client_id: str, asked_ns: int) -> None:
+        """The venue has told what there is to tell of an order, asked at that time."""
+        if self._missing.get(client_id, asked_ns + 1) <= asked_ns:
+            del self._missing[client_id]
 
     def _repaired(self, what: str, subject: str, text: str) -> None:
         self.repairs[what] += 1

@@ -14,9 +14,15 @@ from bot.simulation.campaign.strikes.kind import Excuse, Kind
 
 
 def _set_clock(steps: tuple[float, ...], stage: Stage, strike: Strike, chance: Random) -> None:
-    seconds = chance.choice(steps)
+    """Somebody does; and some time later somebody sets it right."""
+    seconds, until = chance.choice(steps), chance.choice((3.0, 8.0, 20.0))
     stage.clock.ahead_ns += round(seconds * 1e9)
-    stage.hit(strike, f"{seconds:+g} s")
+
+    def set_right() -> None:
+        stage.clock.ahead_ns = 0
+
+    stage.network.after(until, set_right)
+    stage.hit(strike, f"{seconds:+g} s for {until:g} s")
 
 
 def _on_disk(

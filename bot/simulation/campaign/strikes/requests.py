@@ -2,14 +2,31 @@
 
 from functools import partial
 from random import Random
-from typing import get_args
+from typing import Any, get_args
 
 from bot.exchange.faults.ask import Way
 from bot.exchange.faults.disconnects import Disconnect
 from bot.exchange.faults.faults import Fault
 from bot.exchange.faults.garbling import FRAMES_ONLY, How, UpdateHow
-from bot.exchange.faults.requests import Cut, FalseAnswer, Garble, Late, Refuse, Silence, Stale, Swallow, Twice
-from bot.exchange.faults.updates import CutUpdate, DelayUpdate, GarbleUpdate, LoseUpdate, RepeatUpdate, SwapUpdate
+from bot.exchange.faults.requests import (
+    Cut,
+    FalseAnswer,
+    Garble,
+    Late,
+    Refuse,
+    Silence,
+    Stale,
+    Swallow,
+    Twice,
+)
+from bot.exchange.faults.updates import (
+    CutUpdate,
+    DelayUpdate,
+    GarbleUpdate,
+    LoseUpdate,
+    RepeatUpdate,
+    SwapUpdate,
+)
 from bot.simulation.campaign.schedule import Strike
 from bot.simulation.campaign.stage import Stage
 from bot.simulation.campaign.strikes.kind import Excuse, Kind, Make, rules
@@ -68,8 +85,13 @@ def _twice(chance: Random, on: str, over: Way) -> Fault:
     return Twice(on=on, over=over, times=_times(chance))
 
 
+def _hows(what: str) -> list[Any]:
+    """Ways to garble it. A fill that is said to be somebody else's is believed: nobody can see through that."""
+    return [how for how in get_args(How) if not (what == "fills" and how == "another-order")]
+
+
 def _garble(chance: Random, on: str, over: Way) -> Fault:
-    hows = [how for how in get_args(How) if over == "ws" or how not in FRAMES_ONLY]
+    hows = [how for how in _hows(on) if over == "ws" or how not in FRAMES_ONLY]
     return Garble(on=on, over=over, how=chance.choice(hows), times=_times(chance))
 
 
@@ -132,7 +154,7 @@ UPDATE: dict[str, Make] = {
     "cut-update": _cut_update,
     "garble-update": lambda chance, on: GarbleUpdate(
         channel=on,  # type: ignore[arg-type]
-        how=chance.choice(get_args(UpdateHow)),
+        how=chance.choice([how for how in _hows(on) if how in get_args(UpdateHow)]),
         times=_times(chance),
     ),
 }

@@ -3,6 +3,8 @@
 from functools import partial
 from random import Random
 
+import trio
+
 from bot.core.fixed import SCALE
 from bot.exchange.matching.commands import Place
 from bot.exchange.matching.events import OrderAccepted
@@ -10,8 +12,14 @@ from bot.exchange.matching.fills import FillUnknown
 from bot.exchange.matching.modes import Mode
 from bot.exchange.matching.orders import BUY, EXPIRE_TAKER, LIMIT, POST_ONLY, SELL, Order
 from bot.simulation.campaign.schedule import Strike
-from bot.simulation.campaign.stage import Stage
+from bot.simulation.campaign.stage import BOT_ADDRESS, Stage
 from bot.simulation.campaign.strikes.kind import Excuse, Kind
+
+LEFT_OVER = 40
+"""Requests: more than the bot needs for its cancels, and less than it keeps for them."""
+
+TAKES_EVERY = 0.2
+"""Seconds. In between not many more become free again."""
 
 CLOSE_CODES = (1000, 1001, 1008, 1012, 1013, 4000, 4031)
 BLAMES_US = frozenset({1008, 4000})
@@ -52,6 +60,24 @@ def _refuse_auth(status: int, stage: Stage, strike: Strike, chance: Random) -> N
     stage.exchange.refuse_auth(times, status)
     stage.exchange.expire_tokens()
     stage.hit(strike, f"{times} times, and every token expired")
+
+
+def _use_up(stage: Stage, strike: Strike, chance: Random) -> None:
+    """Somebody else behind our address uses up what the venue allows to it, but for a few."""
+    if stage.conditions.settings.exchange.rate_limits == "none":
+        return
+    until = trio.current_time() + chance.choice((6.0, 12.0))
+
+    def take() -> None:
+        quotas = stage.exchange.quotas
+        while (standing := quotas.take_private(BOT_ADDRESS)) is not None and standing.remaining > LEFT_OVER:
+            pass
+        if trio.current_time() < until:
+            stage.network.after(TAKES_EVERY, take)
+
+    take()
+    stage.scarce.append((trio.current_time(), until))
+    stage.hit(strike, f"until {until:.1f} s")
 
 
 def _restart(forget: tuple[int, ...], stage: Stage, strike: Strike, chance: Random) -> None:
@@ -134,6 +160,7 @@ def kinds() -> list[Kind]:
         Kind(name="tokens expire", act=_expire_tokens),
         Kind(name="auth refused 401", act=partial(_refuse_auth, 401)),
         Kind(name="auth refused 503", act=partial(_refuse_auth, 503)),
+        Kind(name="limit used up", act=_use_up, over="rest"),
         Kind(name="restart", act=partial(_restart, (0,))),
         Kind(
             name="restart, forgetting",

@@ -8,7 +8,7 @@ from bot.simulation.campaign.schedule import Strike
 from bot.simulation.campaign.stage import Stage
 from bot.simulation.campaign.strikes.kind import Kind
 from bot.simulation.connection import Connection, State
-from bot.simulation.path import Duplex, Passage
+from bot.simulation.path import Passage
 from bot.simulation.pipe import Ending
 from bot.simulation.rehearsal import NAME
 
@@ -22,7 +22,8 @@ def _shape(stage: Stage, strike: Strike, chance: Random, **shape: float) -> None
     stage.link.shape(**shape)  # type: ignore[arg-type] # a segment is an int, and so is what is given for it
     normal = {"delay": usual.delay, "jitter": usual.jitter, "bandwidth": float("inf"), "segment": 1448}
     stage.network.after(
-        seconds, lambda: stage.link.shape(**{name: normal[name] for name in shape})  # type: ignore[arg-type]
+        seconds,
+        lambda: stage.link.shape(**{name: normal[name] for name in shape}),  # type: ignore[arg-type]
     )
     stage.hit(strike, f"{shape} for {seconds:g} s")
 
@@ -54,7 +55,7 @@ def _lopsided(stage: Stage, strike: Strike, chance: Random) -> None:
 
 
 def _black_hole(which: str, stage: Stage, strike: Strike, chance: Random) -> None:
-    passages = _passages(which, stage.link)
+    passages = _passages(which, stage.link.up, stage.link.down)
     seconds = chance.choice((*SPELLS, 20.0))
     for passage in passages:
         passage.black_hole()
@@ -62,8 +63,8 @@ def _black_hole(which: str, stage: Stage, strike: Strike, chance: Random) -> Non
     stage.hit(strike, f"for {seconds:g} s")
 
 
-def _passages(which: str, both: "Duplex[Passage] | Duplex[object]") -> list[Passage]:
-    return [passage for name in ("up", "down") if which in {name, "both"} and (passage := getattr(both, name))]
+def _passages(which: str, up: Passage, down: Passage) -> list[Passage]:
+    return {"up": [up], "down": [down], "both": [up, down]}[which]
 
 
 def _stall(stage: Stage, strike: Strike, chance: Random) -> None:
@@ -88,14 +89,16 @@ def _cut_later(stage: Stage, strike: Strike, chance: Random) -> None:
         connection, count = chance.choice(there), chance.randint(1, 2000)
         pipe = chance.choice((connection.up, connection.down))
         pipe.cut_after(count, chance.choice(tuple(Ending)))
-        stage.hit(strike, f"{connection!r} after {count} more bytes {'up' if pipe is connection.up else 'down'}")
+        stage.hit(
+            strike, f"{connection!r} after {count} more bytes {'up' if pipe is connection.up else 'down'}"
+        )
 
 
 def _lose_one(stage: Stage, strike: Strike, chance: Random) -> None:
     """One connection falls silent, the others live."""
     if there := _open(stage):
         connection, which = chance.choice(there), chance.choice(("up", "down", "both"))
-        for passage in _passages(which, connection):
+        for passage in _passages(which, connection.up, connection.down):
             passage.black_hole()
         stage.hit(strike, f"{connection!r}, {which}")
 
@@ -134,5 +137,6 @@ def kinds() -> list[Kind]:
         "connections refused": _refuse,
         "names gone": _no_names,
     }
-    holes = {f"black hole {which}": partial(_black_hole, which) for which in ("up", "down", "both")}
-    return [Kind(name=name, act=act) for name, act in {**acts, **holes}.items()]
+    for which in ("up", "down", "both"):
+        acts[f"black hole {which}"] = partial(_black_hole, which)
+    return [Kind(name=name, act=act) for name, act in acts.items()]
