@@ -241,6 +241,15 @@ def test_what_can_come_twice() -> None:
     assert all(len(may) == 1 for may in found.values())
 
 
+def test_the_report_tells_of_calls(sessions: dict[bool, Recording]) -> None:
+    """An order never arrived: the call that cancelled it was made then, and is not now."""
+    recording = sessions[False]
+    cancel = of_record(recording.records[first(recording, Does.CANCEL) - 1])
+    report = struck(recording, first(recording, Does.PLACE), Fault.DROP)
+    [line] = [each for each in report.story if f"order.cancel {cancel.subject}" in each]
+    assert line.startswith("-")
+
+
 @pytest.mark.parametrize("cancels", BOTH)
 def test_a_websocket_takes_its_orders_along_if_that_was_asked(
     *, cancels: bool, sessions: dict[bool, Recording]

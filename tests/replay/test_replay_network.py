@@ -22,7 +22,7 @@ from bot.replay.network.agenda import Agenda
 from bot.replay.network.fault import Course, Fault
 from bot.replay.network.faulted import play_with_fault
 from bot.replay.network.stage import Play, is_whole, play
-from bot.replay.network.story import differences, threads
+from bot.replay.network.story import differences, threads, words
 from bot.replay.scenarios import SCENARIOS
 from bot.settings import Settings
 from bot.settings.recorded import of_recording
@@ -273,6 +273,9 @@ def test_batches_of_one_instant_do_not_depend_on_one_another() -> None:
         (Kind.EFFECT, {"do": "place", "client_id": "1"}),
         (Kind.EFFECT, {"do": "place batch", "orders": [{"client_id": "1"}]}),
         (Kind.EFFECT, {"do": "wait", "purpose": "strategy", "subject": "1"}),
+        (Kind.EFFECT, {"do": "look up batch", "orders": [7]}),
+        (Kind.FRAME_OUT, {"x": 7, "of": 3}),
+        (Kind.FRAME_OUT, {"x": 7, "frame": "{}"}),
         (Kind.ORDER, {"client_id": "1"}),
         (Kind.ALARM, "fire"),
         (Kind.REPAIR, {"what": "order"}),
@@ -292,6 +295,17 @@ def test_a_record_of_a_wrong_shape_is_named(kind: Kind, data: Any) -> None:
         play(edited, settings)
     with pytest.raises(UnusableRecordingError, match=f"record {odd.number} "):
         play_with_fault(edited, settings, at, Fault.DROP)
+
+
+def test_a_look_up_of_several_orders_is_the_same_at_another_millisecond() -> None:
+    """From when on it lists follows from when they were signed; which orders it is about is a decision."""
+    told = {"do": "look up batch", "orders": ["a", "b"], "since_ms": 7}
+    first, later, other = (
+        Record(1, 1, 0, Kind.EFFECT, told | changed) for changed in ({}, {"since_ms": 8}, {"orders": ["a"]})
+    )
+    assert differences([first], [later]) == []
+    assert len(differences([first], [other])) == 2
+    assert words(first) == "look up batch: a, b"
 
 
 @pytest.mark.parametrize(

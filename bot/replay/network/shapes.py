@@ -45,6 +45,10 @@ class Batch(msgspec.Struct):
     orders: list[Named]
 
 
+class LookedUp(msgspec.Struct):
+    orders: list[str]
+
+
 class Modified(Named):
     size: str
     price: str
@@ -63,6 +67,7 @@ EFFECTS: dict[str, type[msgspec.Struct]] = {
     "cancel": Named,
     "cancel batch": Batch,
     "look up": Named,
+    "look up batch": LookedUp,
     "wait": Wait,
 }
 

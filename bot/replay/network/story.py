@@ -21,8 +21,8 @@ from bot.journal.record import Record
 from bot.replay.network.question import is_order_call, of_record
 from bot.replay.network.score import decoded, new_orders
 
-MASKED = frozenset({"signature", "signature_timestamp"})
-"""What a body holds that depends on the key and on how fast a machine is."""
+MASKED = frozenset({"signature", "signature_timestamp", "since_ms"})
+"""What bodies and decisions hold that depends on the key and on how fast a machine is."""
 
 MOST_LINES = 2000
 """Beyond this what differs is not aligned any more: it takes time that grows with the square."""
@@ -177,6 +177,8 @@ def _text(record: Record, asked: AbstractSet[tuple[int, object]]) -> str:
             message = decoded(restored(data))
             if (record.generation, message.get("id")) in asked:
                 data = message | {"id": None}
+        case Kind.EFFECT:
+            data = _masked(data)
         case Kind.MODE:
             data = data["mode"]
     return msgspec.json.encode(data).decode()
@@ -230,6 +232,8 @@ def _decision(data: Mapping[str, Any]) -> str:
             )
         case "place batch" | "cancel batch" as what:
             return f"{what}: {', '.join(order['client_id'] for order in data['orders'])}"
+        case "look up batch" as what:
+            return f"{what}: {', '.join(data['orders'])}"
         case "modify":
             return f"modify {data['client_id']} to {data['size']} at {data['price']}"
         case "wait":
