@@ -80,6 +80,9 @@ class Generations:
     _ready_at: float = attrs.field(default=inf, init=False)
     """Since when the last session was ready, in trio time."""
 
+    _is_armed: bool = attrs.field(default=False, init=False)
+    """The venue cancels the orders of the WebSocket when it ends."""
+
     _blamed: Token | None = attrs.field(default=None, init=False)
     """With which the venue last closed a connection because of who we are."""
 
@@ -92,20 +95,23 @@ class Generations:
         """
         self.attempts += 1
         generation = self.attempts
-        self._ready_at = inf
+        self._ready_at, self._is_armed = inf, False
         async with open_websocket(self.url, self.tls, self.settings, self.tape, generation) as websocket:
             token, stream = self.authed.token, open_stream(websocket)
             try:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._until_closing, stream, nursery.cancel_scope)
                     nursery.start_soon(self._read, generation, websocket, stream)
                     nursery.start_soon(self._heartbeat, websocket)
                     nursery.start_soon(self._watch_wall)
-                    await self._establish(stream, token)
                     outcast = _Outcast(self.authed, token)
                     nursery.start_soon(outcast.end)
-                    entry = self.enter(stream, outcast.refused)
-                    await self._serve(generation, entry, task_status.started)
+                    with trio.CancelScope() as serving:
+                        nursery.start_soon(self._end_when_closing, serving)
+                        await self._establish(stream, token)
+                        entry = self.enter(stream, outcast.refused)
+                        await self._serve(generation, entry, task_status.started)
+                    await self._disarm(stream)
+                    nursery.cancel_scope.cancel()
             except* StreamClosedError as ends:
                 self._look_at_code(ends, token)
                 raise
@@ -136,6 +142,7 @@ class Generations:
                     token.text, self.markets, cancel_on_disconnect=self.cancel_on_disconnect
                 ):
                     await stream.call(method, params, secret=token.text)
+                    self._is_armed |= method == CANCEL_ON_DISCONNECT
             except RefusedError as refused:
                 if method != "subscribe" and refused.status in BEARER_REFUSALS:
                     self.authed.token_refused(token)
@@ -147,16 +154,23 @@ class Generations:
         if deadline.cancelled_caught:
             raise StreamClosedError(ABNORMAL, f"not subscribed within {ESTABLISH_DEADLINE:g} s")
 
-    async def _until_closing(self, stream: Stream, scope: trio.CancelScope) -> None:
-        """Whatever rests at a clean end is somebody else's, and stays: this WebSocket's end must not cancel it."""
+    async def _end_when_closing(self, serving: trio.CancelScope) -> None:
         await self.closing.wait()
-        if self.cancel_on_disconnect:
-            with trio.move_on_after(self.settings.close_timeout / 2):
-                try:
-                    await stream.call(*arming(enabled=False))
-                except (RequestError, StreamClosedError) as error:
-                    logger.warning("[STOP] Paradex cancel-on-disconnect still armed: {}", error)
-        scope.cancel()
+        serving.cancel()
+
+    async def _disarm(self, stream: Stream) -> None:
+        """Whatever rests at a clean end is somebody else's, and stays: this WebSocket's end must not cancel it."""
+        if not self._is_armed:
+            return
+        why = "no reply"
+        with trio.move_on_after(self.settings.close_timeout / 2):
+            try:
+                await stream.call(*arming(enabled=False))
+            except (RequestError, StreamClosedError) as error:
+                why = str(error)
+            else:
+                return
+        logger.warning("[STOP] Paradex cancel-on-disconnect still armed: {}", why)
 
     async def _serve(
         self, generation: int, entry: OrderEntry | None, ready: Callable[[Session], None]

@@ -37,7 +37,7 @@ from bot.trading import effects as fx
 from bot.trading.effects import Effect
 from bot.trading.executor import CANCEL_DEADLINE
 from bot.trading.leftovers import TOGETHER_S, cancel_leftovers
-from bot.trading.reconcile import INTERVAL, reconcile
+from bot.trading.reconcile import AGAIN, INTERVAL, reconcile
 
 # Orders.
 
@@ -405,7 +405,7 @@ async def _value(value: object) -> object:
 
 
 async def test_the_reconciler_asks_from_time_to_time(autojump_clock: trio.testing.MockClock) -> None:
-    """Every 30 to 60 s, drawn anew; a failure of any of the three kinds only costs that one turn."""
+    """Every 30 to 60 s, drawn anew; after a failure of any of the three kinds again in a few seconds."""
     del autojump_clock
     turns: list[Exception | None] = [None, *FAILURES, None]
     asked: list[float] = []
@@ -420,8 +420,8 @@ async def test_the_reconciler_asks_from_time_to_time(autojump_clock: trio.testin
 
     authed, _ = open_rest(venue)
     rng, at, times = random.Random(5), 0.0, []
-    for _ in turns:
-        at += rng.uniform(*INTERVAL)
+    for before in (None, *turns[:-1]):
+        at += rng.uniform(*(INTERVAL if before is None else AGAIN))
         times.append(at)
     items: list[Item] = []
     snapshots = Snapshots(authed, TrioClock(0), VenueClock(TrioClock(0)), 0)
@@ -430,7 +430,7 @@ async def test_the_reconciler_asks_from_time_to_time(autojump_clock: trio.testin
     assert asked == pytest.approx(times)
     taken = [item.requested_ns for item in items if isinstance(item, Snapshot)]
     assert taken == [round(times[0] * 1e9), round(times[-1] * 1e9)]
-    assert INTERVAL == (30, 60)
+    assert (INTERVAL, AGAIN) == ((30, 60), (2, 5))
 
 
 async def test_the_reconciler_asks_at_once_if_somebody_wants_it(

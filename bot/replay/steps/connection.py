@@ -88,6 +88,8 @@ class Connection:
         if conversation is not None and conversation.is_complete and isinstance(record.data, dict):
             self._call(record, conversation)
             return
+        if conversation is not None and conversation.ends_with(record.data):
+            return
         due = None if conversation is None else conversation.due
         if conversation is None or due is None:
             self.misfit(record, "a frame that the bot does not send at this point")

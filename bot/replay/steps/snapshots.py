@@ -30,7 +30,9 @@ class Snapshots:
         self._since_ms.append(self._traffic.venue_ms() if seen_ms is None else seen_ms)
 
     def asked(self, record: Record) -> None:
-        """Something was asked for: see that no list begins too late, or too early."""
+        """Something was asked for: see that no list of a snapshot begins too late, or too early."""
+        if record.data["of"]:  # where a list begins that is decided stands in the decision
+            return
         text = record.data["path"].partition(SINCE)[2].partition("&")[0]
         if not text.isdecimal() or not self._since_ms:
             return
