@@ -19,17 +19,17 @@ SHORT = 15.0
 """Seconds."""
 
 FINDS = {
-    "sent again": 2,
-    "unknown called rejected": 3,
+    "sent again": 1,
+    "unknown called rejected": 1,
     "gate open early": 1,
-    "fill applied twice": 2,
+    "fill applied twice": 1,
     "trader not revoked": 1,
-    "intent after the send": 2,
+    "intent after the send": 1,
     "not armed again": 2,
-    "reply to another": 5,
-    "cancelled write not sent": 3,
-    "reserve spent": 10,
-    "old generation": 2,
+    "reply to another": 1,
+    "cancelled write not sent": 1,
+    "reserve spent": 16,
+    "old generation": 1,
 }
 """A seed for each bug."""
 

@@ -1,5 +1,6 @@
 """Plays many seeds in processes: one that crashes or hangs costs its seed, and nothing else."""
 
+import signal
 from collections.abc import Iterable, Iterator
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -107,10 +108,11 @@ def _started() -> tuple[BaseProcess, Connection]:
 
 def _work(pipe: Connection) -> None:
     logger.remove()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for who waits for the results
     while True:
         try:
             task: Task = pipe.recv()
-        except (EOFError, KeyboardInterrupt):
+        except EOFError:
             return
         try:
             outcome: tuple[Played | None, str] = (task.run(), "")

@@ -97,7 +97,7 @@ class Log:
 def play(schedule: Schedule, conditions: Conditions, *, tells_all: bool = False) -> Played:
     """Play it from the beginning to the end. ``tells_all``: the story says what the bot did, too."""
     log, files = Log(), audit.open_files()
-    sink = logger.add(log.write, level="DEBUG", format="{level} {message}", backtrace=False, diagnose=False)
+    sink = logger.add(log.write, level="INFO", format="{level} {message}", backtrace=False, diagnose=False)
     try:
         with (
             TemporaryDirectory(prefix="campaign-") as folder,
@@ -201,8 +201,8 @@ def _log_violations(log: Log, stage: Stage) -> list[str]:
     found = [
         f"log: {line.strip()}" for line in log.lines if "Traceback" in line or line.startswith("CRITICAL")
     ]
-    text = "".join(log.lines).encode()
-    return found + ["I8: a secret is in the log" for secret in judge.secrets_of(stage) if secret in text]
+    written = stage.lives[-1].rehearsal.surroundings.redactor.redact("".join(log.lines)).encode()
+    return found + ["I8: a secret is in the log" for secret in judge.secrets_of(stage) if secret in written]
 
 
 def _repairs(life: Life) -> int:

@@ -5,7 +5,7 @@ from random import Random
 
 import attrs
 
-HAND = 14
+HAND = 18
 """Strikes of one seed."""
 
 LEAST_AT = 0.5

@@ -105,13 +105,13 @@ class Restless:
     def _act(self, trader: Trader) -> None:
         dice = self.chance.random()
         crowded = len(self._resting) >= MOST
-        if dice < 0.32 and not crowded:
+        if dice < 0.3 and not crowded:
             self._place(trader)
-        elif dice < 0.5 and not crowded:
+        elif dice < 0.46 and not crowded:
             self._place_together(trader)
         elif dice < 0.68 and self._resting:
             self._modify(trader)
-        elif dice < 0.84 and self._resting:
+        elif dice < 0.8 and self._resting:
             trader.cancel(self._any()[0])
         elif dice < 0.94 and self._resting:
             trader.cancel_batch(self._any(self.chance.randint(2, 4)))

@@ -49,7 +49,7 @@ class Task:
     def _pack(self, via: str) -> list[schedule.Card]:
         """What can strike where orders go this way; what takes it to strike is in there twice."""
         return [
-            schedule.Card(kind.name, kind.by, copies=1 if kind.over is None else len(WAYS))
+            schedule.Card(kind.name, kind.by, copies=kind.weight * (1 if kind.over is None else len(WAYS)))
             for kind in KINDS.values()
             if kind.over in {None, via} and self.only in kind.name
         ]

@@ -108,30 +108,32 @@ def _one(options: Options, seed: int) -> int:
 
 
 def _many(options: Options) -> int:
-    clock, report = SystemClock(), Report()
-    seeds, jobs = options.range(), options.workers
-    told_ns = -TELL_EVERY_S * 10**9
-    for done in played((_task(options, seed) for seed in seeds), min(jobs, len(seeds))):
+    report, seeds = Report(), options.range()
+    try:
+        _play_all(options, report, seeds)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+    print(report.to_text(), end="")
+    if options.json is not None:
+        options.json.write_bytes(report.to_json())
+    return int(bool(report.failed))
+
+
+def _play_all(options: Options, report: Report, seeds: range) -> None:
+    """Play the seeds, and then the first that failed again with ever fewer strikes."""
+    clock, told_ns = SystemClock(), -TELL_EVERY_S * 10**9
+    for done in played((_task(options, seed) for seed in seeds), min(options.workers, len(seeds))):
         report.add(done)
         report.wall = clock.monotonic_ns() / 1e9
         for violation in done.violations:
             print(f"{done.task.command()}: {violation}", file=sys.stderr, flush=True)
         if clock.monotonic_ns() - told_ns > TELL_EVERY_S * 1e9:
             told_ns = clock.monotonic_ns()
-            print(
-                f"{report.seeds} of {len(seeds)} seeds, {report.violations} violations, {report.wall:.0f} s",
-                file=sys.stderr,
-                flush=True,
-            )
+            counts = f"{report.seeds} of {len(seeds)} seeds, {report.violations} violations"
+            print(f"{counts}, {report.wall:.0f} s", file=sys.stderr, flush=True)
     failed = sorted(done.task.seed for done in report.failed if done.played is not None)[:SHRUNK]
-    if failed:
-        report.shrunk += played(
-            (_task(options, seed, shrinks=True) for seed in failed), min(jobs, len(failed))
-        )
-    print(report.to_text(), end="")
-    if options.json is not None:
-        options.json.write_bytes(report.to_json())
-    return int(bool(report.failed))
+    again = (_task(options, seed, shrinks=True) for seed in failed)
+    report.shrunk += played(again, min(options.workers, len(failed)))
 
 
 def _hunt(options: Options) -> int:

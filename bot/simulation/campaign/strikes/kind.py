@@ -39,6 +39,9 @@ class Kind:
     over: Way | None = None
     """The way of orders that it takes to strike; None for either."""
 
+    weight: int = 1
+    """It is dealt so many times as often as others, for it strikes so much less often when it is."""
+
     excuses: frozenset[Excuse] = frozenset()
 
 
@@ -50,6 +53,7 @@ def rules(
     by: float = 0.95,
     over: Way | None = None,
     excuses: frozenset[Excuse] = frozenset(),
+    weight: int = 1,
 ) -> list[Kind]:
     """A kind for each thing that a rule of the exchange can be about."""
 

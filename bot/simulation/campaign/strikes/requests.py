@@ -160,8 +160,8 @@ UPDATE: dict[str, Make] = {
 }
 CHANNELS = ("orders", "fills")
 
-OPENING = ("auth", "subscribe", "cancel-on-disconnect")
-"""What a WebSocket begins with."""
+OPENING = {"auth": 1, "subscribe": 1, "cancel-on-disconnect": 2}
+"""What a WebSocket begins with, the last only if the settings want it; and the weights of these kinds."""
 
 
 def _at_an_opening(on: str, stage: Stage, strike: Strike, chance: Random) -> None:
@@ -193,9 +193,12 @@ def kinds() -> list[Kind]:
     found += rules(_stale, "stale", LISTS, by=EARLY, excuses=frozenset({Excuse.LIED}))
     for name, make_update in UPDATE.items():
         found += rules(make_update, name, CHANNELS)
-    found += [Kind(name=f"opening {on}", act=partial(_at_an_opening, on)) for on in OPENING]
     found += [
-        Kind(name=f"cancel-on-disconnect {how}", act=partial(_at_a_disconnect, how), over="ws")
+        Kind(name=f"opening {on}", act=partial(_at_an_opening, on), weight=weight)
+        for on, weight in OPENING.items()
+    ]
+    found += [
+        Kind(name=f"cancel-on-disconnect {how}", act=partial(_at_a_disconnect, how), over="ws", weight=3)
         for how in ("late", "narrow", "absent")
     ]
     return found

@@ -160,7 +160,7 @@ def kinds() -> list[Kind]:
         Kind(name="tokens expire", act=_expire_tokens),
         Kind(name="auth refused 401", act=partial(_refuse_auth, 401)),
         Kind(name="auth refused 503", act=partial(_refuse_auth, 503)),
-        Kind(name="limit used up", act=_use_up, over="rest"),
+        Kind(name="limit used up", act=_use_up, over="rest", weight=2),
         Kind(name="restart", act=partial(_restart, (0,))),
         Kind(
             name="restart, forgetting",
