@@ -20,15 +20,15 @@ SHORT = 15.0
 
 FINDS = {
     "sent again": 1,
-    "unknown called rejected": 1,
+    "unknown called rejected": 3,
     "gate open early": 1,
     "fill applied twice": 1,
-    "trader not revoked": 1,
+    "trader not revoked": 2,
     "intent after the send": 1,
     "not armed again": 2,
     "reply to another": 1,
-    "cancelled write not sent": 1,
-    "reserve spent": 16,
+    "cancelled write not sent": 11,
+    "reserve spent": 20,
     "old generation": 1,
 }
 """A seed for each bug."""

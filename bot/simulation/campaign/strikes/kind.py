@@ -60,4 +60,14 @@ def rules(
     def arm(on: str, stage: Stage, strike: Strike, chance: Random) -> None:
         stage.arm(strike, make(chance, on))
 
-    return [Kind(name=f"{name} {on}", act=partial(arm, on), by=by, over=over, excuses=excuses) for on in ons]
+    return [
+        Kind(
+            name=f"{name} {on}",
+            act=partial(arm, on),
+            by=by,
+            over=over,
+            excuses=excuses,
+            weight=weight,
+        )
+        for on in ons
+    ]

@@ -98,7 +98,7 @@ def _kill_at(kind: Record, stage: Stage, strike: Strike, chance: Random) -> None
     life, arrives = stage.life, chance.random() < 0.5
     if life is None:
         return
-    begin = chance.choice(("POST", "PUT", "DELETE", "")) if kind is Record.REQUEST else ""
+    begin = chance.choice(("POST", "DELETE", "")) if kind is Record.REQUEST else ""
 
     def listen(way: str, text: str) -> None:
         if way == kind and text.startswith(begin):
@@ -137,7 +137,7 @@ def kinds() -> list[Kind]:
         Kind(name="kill", act=_kill),
         Kind(name="kill twice", act=_kill_again),
         Kind(name="kill in a write", act=_kill_in_a_write),
-        Kind(name="kill at a request", act=partial(_kill_at, Record.REQUEST)),
+        Kind(name="kill at a request", act=partial(_kill_at, Record.REQUEST), weight=2),
         Kind(name="kill at an answer", act=partial(_kill_at, Record.ANSWER)),
         Kind(name="kill at an update", act=partial(_kill_at, Record.FRAME_IN)),
     ]

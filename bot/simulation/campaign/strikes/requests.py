@@ -37,8 +37,11 @@ LISTS = ("open-orders", "history", "fills")
 RARE = (*LISTS, "positions", "state", "time")
 """Reads that come every half minute or so."""
 
-LOGIN = ("auth", "config", "markets", "onboarding")
+LOGIN = ("auth", "config", "markets")
 """What is asked once in a life."""
+
+ONCE = ("onboarding",)
+"""What is asked in the first one, until it succeeds."""
 
 EARLY = 0.4
 """The part of the time in which a rule has to be there that is to meet one of the rare reads."""
@@ -134,7 +137,7 @@ def _stale(chance: Random, on: str) -> Fault:
 def _cut_update(chance: Random, channel: str) -> Fault:
     torn = chance.random() < 0.5
     code = None if torn else chance.choice((None, 1001, 1012))
-    return CutUpdate(channel=channel, torn=torn, code=code)  # type: ignore[arg-type]
+    return CutUpdate(channel=channel, torn=torn, code=code, times=_times(chance))  # type: ignore[arg-type]
 
 
 UPDATE: dict[str, Make] = {
@@ -185,6 +188,7 @@ def kinds() -> list[Kind]:
         found += rules(read, name, QUOTES)
         found += rules(read, name, RARE, by=EARLY)
         found += rules(read, name, LOGIN, by=0.0)
+        found += rules(read, name, ONCE, by=0.0, weight=2)
     for name, make in WRITE.items():
         found += rules(partial(make, over="rest"), name, WRITES, over="rest")
         found += rules(

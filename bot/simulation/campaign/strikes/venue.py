@@ -147,6 +147,7 @@ def kinds() -> list[Kind]:
         Kind(
             name=f"close {code}",
             act=partial(_hang_up, code),
+            weight=2,
             excuses=frozenset({Excuse.FATAL} if code in BLAMES_US else ()),
         )
         for code in CLOSE_CODES
@@ -154,7 +155,7 @@ def kinds() -> list[Kind]:
     modes: tuple[Mode, ...] = ("cancel_only", "post_only", "maintenance")
     return [
         *closes,
-        Kind(name="close without a code", act=partial(_hang_up, None)),
+        Kind(name="close without a code", act=partial(_hang_up, None), weight=2),
         *(Kind(name=f"mode {mode}", act=partial(_restrict, mode)) for mode in modes),
         Kind(name="release", act=_release),
         Kind(name="tokens expire", act=_expire_tokens),
@@ -165,9 +166,10 @@ def kinds() -> list[Kind]:
         Kind(
             name="restart, forgetting",
             act=partial(_restart, (1, 2)),
+            weight=4,
             excuses=frozenset({Excuse.LOST}),
         ),
-        Kind(name="bust", act=_bust),
+        Kind(name="bust", act=_bust, weight=2),
         Kind(name="price jump", act=_jump),
         Kind(name="foreign order", act=_foreign),
     ]
