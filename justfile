@@ -15,7 +15,7 @@ test *ARGS: lint
 lint: _env
     .venv/bin/ruff check
     .venv/bin/ruff format --check
-    grep -lrE 'async|trio' bot tests --include='*.py' | xargs -n 8 -P {{num_cpus()}} .venv/bin/flake8-async --startable-in-context-manager=run,supervise,serve,_hold,_log_in,watch_signals
+    grep -lrE 'async|trio' bot tests --include='*.py' | xargs -n 8 -P {{num_cpus()}} .venv/bin/flake8-async --startable-in-context-manager=run,supervise,serve,_hold,_log_in,watch_signals,undergo
     .venv/bin/mypy
 
 # Format, and mend what can be mended safely.

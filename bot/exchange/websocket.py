@@ -143,7 +143,9 @@ class SocketServer:
             is_alive = session in exchange.feeds.sessions
             return execute(received_ns) if is_alive or ask.is_about("order-writes") else None
 
-        async def play(fault: RequestFault, task_status: trio.TaskStatus[None]) -> None:
+        async def undergo(  # noqa: ASYNC128 - the handling calls started()
+            fault: RequestFault, task_status: trio.TaskStatus[None]
+        ) -> None:
             handling = CallHandling(
                 text=text,
                 serve=serve,
@@ -165,7 +167,7 @@ class SocketServer:
             exchange.request_log.call(ask.method, code, _account(session), started, seen.fault)
 
         if fault is not None:
-            await exchange.faults.begin(partial(play, fault))
+            await exchange.faults.begin(partial(undergo, fault))
             return
         received_ns = exchange.stamps.now_ns()
         if self._processing:

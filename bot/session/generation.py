@@ -106,7 +106,7 @@ class Generations:
                     outcast = _Outcast(self.authed, token)
                     nursery.start_soon(outcast.end)
                     with trio.CancelScope() as serving:
-                        nursery.start_soon(self._end_when_closing, serving)
+                        nursery.start_soon(self._end_when_closing, serving)  # noqa: ASYNC111 - later it does no harm
                         await self._establish(stream, token)
                         entry = self.enter(stream, outcast.refused)
                         await self._serve(generation, entry, task_status.started)

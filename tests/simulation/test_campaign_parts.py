@@ -236,6 +236,8 @@ def test_the_reserve(asked: float, answered: float, left: float, found: int) -> 
     ]
     lines.sort(key=lambda line: line.at)
     assert len(list(invariants.reserve_kept(lines, [(5.0, 11.0)]))) == found
+    assert len(list(invariants.reserve_kept(lines, [(1.0, 2.0), (5.0, 11.0)]))) == found
+    assert not list(invariants.reserve_kept(lines, [(1.0, 2.0), (12.0, 13.0)]))
 
 
 def test_a_schedule_without_strikes() -> None:

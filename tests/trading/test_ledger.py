@@ -29,7 +29,9 @@ class Book:
     changes: list[Order]
 
     def send(self, client_id: str = ID) -> None:
-        self.ledger.sending(client_id, signed_ms=1, sent_ns=self.clock.now_ns, sign_ns=MS, last_acceptable_ns=1)
+        self.ledger.sending(
+            client_id, signed_ms=1, sent_ns=self.clock.now_ns, sign_ns=MS, last_acceptable_ns=1
+        )
 
     def report(self, what: OrderReport, *, on_channel: bool = True) -> None:
         order = self.ledger.find(what)

@@ -1,7 +1,9 @@
 """The HTTP side of a replay: each request is made again and compared, each answer is decoded again and kept."""
 
+from bisect import bisect_right
 from collections.abc import Callable
 from contextlib import suppress
+from operator import itemgetter
 from typing import Any
 
 import attrs
@@ -61,16 +63,23 @@ class Traffic:
     untold: dict[int, Exchange] = attrs.field(factory=dict)
     """Answers of which the order manager has not been told what they brought: parts of snapshots, modes."""
 
+    _reckoned: list[tuple[int, int]] = attrs.field(factory=list, init=False)
+    """Since when the venue's clock was so many ms ahead of the session's."""
+
     asked: int = 0
     """How many requests there were."""
 
     def venue_ms(self, ns: int | None = None) -> int:
-        """The venue's time now, or at another moment of the session, as far as it is known now."""
-        now_ns = self.clock.ns
-        self.clock.ns = now_ns if ns is None else ns
-        venue_ms = self.venue_clock.now_ms()
-        self.clock.ns = now_ns
-        return venue_ms
+        """The venue's time now, or at another moment of the session as it was reckoned then."""
+        if ns is None:
+            return self.venue_clock.now_ms()
+        place = bisect_right(self._reckoned, ns, key=itemgetter(0))
+        ahead_ms = self._reckoned[place - 1][1] if place else self._ahead_ms()
+        return ahead_ms + ns // 1_000_000
+
+    def _ahead_ms(self) -> int:
+        """How much the venue's clock is ahead of the session's, by what is known now."""
+        return self.venue_clock.now_ms() - self.clock.ns // 1_000_000
 
     def request(self, record: Record, ledger: Ledger | None) -> None:
         asked = shaped(record, shapes.Request)
@@ -162,6 +171,7 @@ class Traffic:
                 answer = link.Answer(value=time, reused=exchange.reused, elapsed_ns=exchange.elapsed_ns)
                 with suppress(UnknownOutcomeError):  # no time in it: the clock stays as it is
                     measure(self.venue_clock, answer)
+                    self._reckoned.append((self.clock.ns, self._ahead_ms()))
             case SystemConfig() as config if self.key is not None:
                 try:
                     self.hashing = self.key.open(config, shows_account=self.shows_account)

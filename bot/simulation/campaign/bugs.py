@@ -154,10 +154,10 @@ def not_armed_again() -> Iterator[None]:
     """Cancel-on-disconnect is asked for once, and the next WebSocket knows nothing of it."""
     run = Generations.run
 
-    async def once(self: Generations, task_status: TaskStatus[Session]) -> None:  # noqa: ASYNC128 - as it does
+    async def once(self: Generations, ready: TaskStatus[Session]) -> None:  # noqa: ASYNC128 - as it does
         if self.attempts:
             self.cancel_on_disconnect = False
-        await run(self, task_status)
+        await run(self, ready)
 
     with replaced(Generations, "run", once):
         yield
@@ -208,11 +208,11 @@ def old_generation() -> Iterator[None]:
     """That a session is lost is told late, when the next one is open; and that one is taken for lost."""
     run = Generations.run
 
-    async def outlived(self: Generations, task_status: TaskStatus[Session]) -> None:  # noqa: ASYNC128 - as it does
+    async def outlived(self: Generations, ready: TaskStatus[Session]) -> None:  # noqa: ASYNC128 - as it does
         inbox = self.inbox
         self.inbox = _late(inbox)
         try:
-            await run(self, task_status)
+            await run(self, ready)
         finally:
             self.inbox = inbox
 

@@ -31,14 +31,14 @@ def reserve_kept(lines: Sequence[Line], scarce: Sequence[tuple[float, float]]) -
 
     ``scarce``: from when to when that is what every answer tells. Seconds of trio's clock.
     """
-    asked: dict[int, float] = {}
     for begin, end in scarce:
+        asked: set[int] = set()
         told_at: float | None = None
         for line in lines:
             match line.kind, line.data:
                 case Kind.REQUEST, {"method": str(method), "path": str(path), "x": int(x)}:
                     if PRIVATE_A_MINUTE in limits_of(method, path) and line.at > begin:
-                        asked[x] = line.at
+                        asked.add(x)
                     is_fresh = told_at is not None and line.at < min(told_at + FRESH_S, end)
                     if is_fresh and placed(line.kind, line.data):
                         yield f"a new order left at {line.at:.3f} s, of what is kept for cancels"

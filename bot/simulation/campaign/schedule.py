@@ -5,7 +5,7 @@ from random import Random
 
 import attrs
 
-HAND = 18
+HAND = 20
 """Strikes of one seed."""
 
 LEAST_AT = 0.5

@@ -111,10 +111,10 @@ class Restless:
             self._place_together(trader)
         elif dice < 0.68 and self._resting:
             self._modify(trader)
-        elif dice < 0.8 and self._resting:
+        elif dice < 0.77 and self._resting:
             trader.cancel(self._any()[0])
         elif dice < 0.94 and self._resting:
-            trader.cancel_batch(self._any(self.chance.randint(2, 4)))
+            trader.cancel_batch(self._any(self.chance.randint(2, 5)))
         elif dice < 0.96:
             trader.cancel_all(self.chance.choice((None, *self.markets)))
         elif self._absent:

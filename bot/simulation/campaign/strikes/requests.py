@@ -31,7 +31,10 @@ from bot.simulation.campaign.schedule import Strike
 from bot.simulation.campaign.stage import Stage
 from bot.simulation.campaign.strikes.kind import Excuse, Kind, Make, rules
 
-WRITES = ("create", "create-batch", "modify", "cancel", "cancel-batch")
+WRITES = ("create", "create-batch", "modify", "cancel")
+CANCEL_BATCH = ("cancel-batch",)
+"""It takes two orders that rest, and happens less often."""
+
 QUOTES = ("bbo",)
 LISTS = ("open-orders", "history", "fills")
 RARE = (*LISTS, "positions", "state", "time")
@@ -52,7 +55,7 @@ NO = ((400, "VALIDATION_ERROR"), (404, "NOT_FOUND"), (401, "INVALID_TOKEN"), (40
 
 
 def _times(chance: Random) -> int:
-    return chance.choice((1, 1, 2, 3))
+    return chance.choice((1, 2, 2, 3))
 
 
 def _cut_after(chance: Random) -> float | None:
@@ -194,6 +197,8 @@ def kinds() -> list[Kind]:
         found += rules(
             partial(make, over="ws"), f"ws {name}", WRITES, over="ws", excuses=EXCUSES.get(make, frozenset())
         )
+        found += rules(partial(make, over="rest"), name, CANCEL_BATCH, over="rest", weight=2)
+        found += rules(partial(make, over="ws"), f"ws {name}", CANCEL_BATCH, over="ws", weight=2)
     found += rules(_stale, "stale", LISTS, by=EARLY, excuses=frozenset({Excuse.LIED}))
     for name, make_update in UPDATE.items():
         found += rules(make_update, name, CHANNELS)
@@ -202,7 +207,7 @@ def kinds() -> list[Kind]:
         for on, weight in OPENING.items()
     ]
     found += [
-        Kind(name=f"cancel-on-disconnect {how}", act=partial(_at_a_disconnect, how), over="ws", weight=3)
+        Kind(name=f"cancel-on-disconnect {how}", act=partial(_at_a_disconnect, how), over="ws", weight=4)
         for how in ("late", "narrow", "absent")
     ]
     return found
