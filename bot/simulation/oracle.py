@@ -25,8 +25,8 @@ from bot.paradex import outcome, rpc
 from bot.paradex.calls import CREATE_BATCH
 from bot.simulation.evidence import Evidence
 from bot.simulation.notes import COMMITTED, Line
+from bot.trading.effects import CLOCK_MARGIN_NS
 from bot.trading.step.guard import TAKES_ALL, TAKES_POST_ONLY
-from bot.trading.step.manager import CLOCK_MARGIN_NS
 from bot.trading.step.pursuit import BOUND_S
 from bot.trading.strategies.strategy import Filled
 
@@ -187,7 +187,9 @@ def doubts_end(evidence: Evidence) -> Iterator[str]:
     for line in evidence.lines:
         match line.kind, line.data:
             case Kind.INTENT, {"what": "place", "client_id": client_id}:
-                last_ns[client_id] = line.data["sent_ns"] + _recv_window_ns(line, client_id) + CLOCK_MARGIN_NS
+                last_ns[client_id] = (
+                    line.data["sent_ns"] + _recv_window_ns(line, client_id) + _margin_ns(line)
+                )
                 answered.pop(client_id, None)
             case Kind.OUTCOME, {"what": "place", "client_id": client_id}:
                 answered[client_id] = line.data.get("failure", "")
@@ -280,7 +282,11 @@ def journal_tells_the_same(evidence: Evidence) -> Iterator[str]:
 def stamps_in_order(evidence: Evidence) -> Iterator[str]:
     """No stamp of an order is before the one that it follows from, here, there, and between the two."""
     known: dict[str, list[Line]] = {}
+    margins_ns: dict[str, int] = {}
     for line in evidence.lines:
+        if line.kind is Kind.INTENT:
+            client_id = line.data["client_id"]
+            margins_ns[client_id] = max(_margin_ns(line), margins_ns.get(client_id, 0))
         if line.kind is Kind.ORDER:
             known.setdefault(line.data["client_id"], []).append(line)
     for client_id, changes in known.items():
@@ -294,7 +300,7 @@ def stamps_in_order(evidence: Evidence) -> Iterator[str]:
         for order in seen.accepted:
             # The signature of new terms takes the place of the first one; and it is of another clock.
             begun = next((each for _, each in seen.states if each.id == order.id), order)
-            signed_ms = begun.signed_at_ms - CLOCK_MARGIN_NS // 1_000_000
+            signed_ms = begun.signed_at_ms - margins_ns.get(client_id, CLOCK_MARGIN_NS) // 1_000_000
             stamps = (signed_ms, begun.received_at_ms, begun.created_at_ms, order.updated_at_ms)
             if list(stamps) != sorted(stamps):
                 yield f"{client_id} has stamps {stamps} there"
@@ -378,3 +384,8 @@ def _last_told(evidence: Evidence) -> dict[str, dict[str, str]]:
 def _recv_window_ns(line: Line, client_id: str) -> int:
     orders = orders_in(line.data["request"]["body"])
     return next(int(order["recv_window"]) for order in orders if order["client_id"] == client_id) * 1_000_000
+
+
+def _margin_ns(intent: Line) -> int:
+    """For how wrong the bot's idea of the venue's clock was, at most, when it signed."""
+    return int(intent.data.get("margin_ns", CLOCK_MARGIN_NS))

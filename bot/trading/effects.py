@@ -166,6 +166,11 @@ class GiveUp(Effect):
     reason: str
 
 
+CLOCK_MARGIN_NS = 500_000_000
+"""For how wrong our idea of the venue's clock may be, at least: what is added to the time in which the venue takes an
+order, before one that is nowhere to be found counts as never accepted."""
+
+
 class Signed(enum.StrEnum):
     """What is asked of the venue with a signature."""
 
@@ -186,6 +191,8 @@ class SendStarted(Item):
     """How long hash and signature took."""
 
     what: Signed = Signed.PLACE
+    margin_ns: int = CLOCK_MARGIN_NS
+    """So much later than we reckon it may be at the venue, or sooner: more where the last measurement was slow."""
 
     # For the tape; no step looks at these.
     struct_hash: int = attrs.field(default=0, kw_only=True, eq=False)

@@ -32,6 +32,7 @@ from bot.session.capabilities import AuthedRest, Session
 from bot.session.inbox import Inbox
 from bot.session.stop import Stop
 from bot.trading.effects import (
+    CLOCK_MARGIN_NS,
     ModifyEnded,
     ModifyOrder,
     PlaceBatch,
@@ -208,6 +209,7 @@ class Sender:
                 self.clock.monotonic_ns(),
                 signing.ns,
                 what,
+                max(CLOCK_MARGIN_NS, self.venue_clock.uncertainty_ns or 0),
                 struct_hash=signature.struct_hash or 0,
                 message_hash=signature.message_hash,
                 signature_digest=signature.digest(),

@@ -24,6 +24,7 @@ from bot.session.inbox import (
     Snapshot,
 )
 from bot.trading.effects import (
+    CLOCK_MARGIN_NS,
     AccountRecovered,
     BboFetched,
     CancelBatch,
@@ -76,7 +77,8 @@ def of_item(item: Item) -> Line:  # noqa: C901, PLR0911, PLR0912 - one case for 
                     "message_hash": to_hex(item.message_hash),
                     "signature_digest": item.signature_digest,
                     "request": item.request,
-                },
+                }
+                | ({} if item.margin_ns == CLOCK_MARGIN_NS else {"margin_ns": item.margin_ns}),
             )
         case AccountRecovered():
             until = {"acceptable_until_ns": list(item.acceptable_until_ns)}

@@ -141,7 +141,8 @@ def session(
         await rehearsal.trade(seconds)
 
     settings = attrs.evolve(Settings(), strategy=ProbeSettings(pause=pause))
-    rehearse(whole, settings, seed=1, delay=delay, tls=False, journal=file)
+    # Under some seeds keep-warm and a look-up, which want the lane at the same instant, get it in another order.
+    rehearse(whole, settings, seed=4, delay=delay, tls=False, journal=file)
     return read(file)
 
 

@@ -184,9 +184,10 @@ def test_a_small_campaign(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 def test_a_bug_is_looked_for(capsys: pytest.CaptureFixture[str]) -> None:
     """Until a seed finds it, which is told; or none does, and that is the failure."""
-    options = Options(seeds="1-3", seconds=5.0, jobs=1, bug="intent after the send")
+    options = Options(seeds="1-20", seconds=10.0, jobs=1, bug="intent after the send")
     assert simulate(options) == 0
-    assert "bot simulate --seed 1 --for 5 --bug 'intent after the send': I1: " in capsys.readouterr().out
+    told = r"intent after the send +bot simulate --seed \d+ --for 10 --bug 'intent after the send': "
+    assert re.match(told, capsys.readouterr().out)
     assert simulate(attrs.evolve(options, seeds="1", bug="old generation")) == 1
     assert "not found" in capsys.readouterr().out
 

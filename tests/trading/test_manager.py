@@ -37,6 +37,7 @@ from bot.paradex.answers import Bbo
 from bot.session.capabilities import open_session
 from bot.session.inbox import Item, SessionOpened
 from bot.trading.effects import (
+    CLOCK_MARGIN_NS,
     BboFetched,
     CancelOrder,
     Effect,
@@ -51,7 +52,6 @@ from bot.trading.effects import (
     TimerFired,
 )
 from bot.trading.step.ledger import OrderCounts
-from bot.trading.step.manager import CLOCK_MARGIN_NS
 from bot.trading.step.pursuit import CANCEL_AGAIN_S, LOOK_AGAIN_S
 from bot.trading.strategies.strategy import (
     Event,

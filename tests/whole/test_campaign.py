@@ -19,16 +19,16 @@ SHORT = 15.0
 """Seconds."""
 
 FINDS = {
-    "sent again": 1,
-    "unknown called rejected": 3,
-    "gate open early": 1,
+    "sent again": 2,
+    "unknown called rejected": 1,
+    "gate open early": 2,
     "fill applied twice": 1,
-    "trader not revoked": 2,
+    "trader not revoked": 1,
     "intent after the send": 1,
     "not armed again": 2,
     "reply to another": 1,
-    "cancelled write not sent": 11,
-    "reserve spent": 20,
+    "cancelled write not sent": 9,
+    "reserve spent": 4,
     "old generation": 1,
 }
 """A seed for each bug."""

@@ -254,6 +254,7 @@ class Replay:
                 intent.sent_ns,
                 intent.sign_ns,
                 intent.what,
+                intent.margin_ns,
                 struct_hash=hashes.struct,
                 message_hash=hashes.message,
                 signature_digest=hashes.digest,

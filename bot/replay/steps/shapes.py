@@ -6,7 +6,7 @@ import msgspec
 
 from bot.journal.record import Record
 from bot.replay.errors import UnusableRecordingError
-from bot.trading.effects import Signed
+from bot.trading.effects import CLOCK_MARGIN_NS, Signed
 
 T = TypeVar("T")
 
@@ -48,6 +48,7 @@ class Intent(msgspec.Struct):
     sign_ns: int
     message_hash: str
     signature_digest: str
+    margin_ns: int = CLOCK_MARGIN_NS
 
 
 class Outcome(msgspec.Struct):

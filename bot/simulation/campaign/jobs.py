@@ -19,6 +19,9 @@ HANGS_S = 180.0
 SHRINKS_S = 1800.0
 """The same of one that is played again and again."""
 
+LOOK_S = 1.0
+"""Seconds at most from one look at the processes to the next."""
+
 
 @attrs.frozen
 class Done:
@@ -40,7 +43,8 @@ class Worker:
     process: BaseProcess
     pipe: Connection
     task: Task | None = None
-    since_ns: int = 0
+    waited_s: float = 0.0
+    """For the task. A look that comes late counts for no more than `LOOK_S`: the machine may have slept."""
 
     def end(self) -> None:
         self.pipe.close()
@@ -54,24 +58,27 @@ def played(tasks: Iterable[Task], jobs: int, *, hangs_s: float = HANGS_S) -> Ite
     workers = [_worker() for _ in range(jobs)]
     try:
         for worker in workers:
-            _give(worker, next(waiting, None), clock)
+            _give(worker, next(waiting, None))
         while busy := [worker for worker in workers if worker.task is not None]:
-            ready = wait([worker.pipe for worker in busy], timeout=1.0)
+            began_ns = clock.monotonic_ns()
+            ready = wait([worker.pipe for worker in busy], timeout=LOOK_S)
+            waited_s = min((clock.monotonic_ns() - began_ns) / 1e9, LOOK_S)
             for worker in busy:
-                done = _look(worker, clock, hangs_s, is_ready=worker.pipe in ready)
+                worker.waited_s += waited_s
+                done = _look(worker, hangs_s, is_ready=worker.pipe in ready)
                 if done is None:
                     continue
                 if done.played is None:
                     worker.end()
                     worker.process, worker.pipe = _started()
-                _give(worker, next(waiting, None), clock)
+                _give(worker, next(waiting, None))
                 yield done
     finally:
         for worker in workers:
             worker.end()
 
 
-def _look(worker: Worker, clock: SystemClock, hangs_s: float, *, is_ready: bool) -> Done | None:
+def _look(worker: Worker, hangs_s: float, *, is_ready: bool) -> Done | None:
     assert worker.task is not None
     task = worker.task
     if is_ready:
@@ -81,13 +88,13 @@ def _look(worker: Worker, clock: SystemClock, hangs_s: float, *, is_ready: bool)
             worker.process.join(5)
             return Done(task, None, f"crash: its process ended with {worker.process.exitcode}")
     limit = SHRINKS_S if task.shrinks else hangs_s
-    if clock.monotonic_ns() - worker.since_ns > limit * 1e9:
+    if worker.waited_s > limit:
         return Done(task, None, f"hang: it was not over after {limit:g} s")
     return None
 
 
-def _give(worker: Worker, task: Task | None, clock: SystemClock) -> None:
-    worker.task, worker.since_ns = task, clock.monotonic_ns()
+def _give(worker: Worker, task: Task | None) -> None:
+    worker.task, worker.waited_s = task, 0.0
     if task is not None:
         worker.pipe.send(task)
 

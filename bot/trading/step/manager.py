@@ -53,10 +53,6 @@ from bot.trading.step.stocktaking import SNAPSHOT, Stocktaking
 from bot.trading.strategies import strategy as events
 from bot.trading.strategies.trader import open_trader
 
-CLOCK_MARGIN_NS = 500_000_000
-"""For how wrong our idea of the venue's clock may be: added to `recv_window` before an order that is nowhere to be
-found counts as never accepted."""
-
 
 class OrderManager:
     """Decides, for the strategy and for orders in trouble. Sole writer of the state of orders and positions."""
@@ -83,7 +79,7 @@ class OrderManager:
         self.stocktaking = Stocktaking(
             self.ledger, self.holdings, self._pursuit, self._decisions, self._was_filled
         )
-        self._modifications = Modifications(self.ledger, self._pursuit, self._decisions, CLOCK_MARGIN_NS)
+        self._modifications = Modifications(self.ledger, self._pursuit, self._decisions)
         self._desk = TradingDesk(
             markets=markets,
             run_id=run_id,
@@ -181,7 +177,7 @@ class OrderManager:
             signed_ms=item.signature_timestamp,
             sent_ns=item.sent_ns,
             sign_ns=item.sign_ns,
-            last_acceptable_ns=item.sent_ns + self._recv_window_ns + CLOCK_MARGIN_NS,
+            last_acceptable_ns=item.sent_ns + self._recv_window_ns + item.margin_ns,
         )
 
     def _send_ended(self, item: SendEnded) -> None:

@@ -13,7 +13,7 @@ from bot.core.errors import NotSentError, RefusedError
 from bot.core.order import Modification
 from bot.paradex.answers import OrderReport
 from bot.paradex.orders import DEFAULT_RECV_WINDOW
-from bot.trading.effects import LookedUp, ModifyEnded, SendStarted
+from bot.trading.effects import CLOCK_MARGIN_NS, LookedUp, ModifyEnded, SendStarted
 from bot.trading.step.decisions import Decisions
 from bot.trading.step.ledger import Ledger
 from bot.trading.step.pursuit import LOOK_AGAIN_S, SAYS_WHY, Pursuit
@@ -37,12 +37,10 @@ class Modifications:
     _ledger: Ledger
     _pursuit: Pursuit
     _decisions: Decisions
-    _clock_margin_ns: int
-    """For how wrong our idea of the venue's clock may be."""
 
     def started(self, item: SendStarted) -> None:
         """It is about to leave."""
-        self._note(item.client_id, last_acceptable_ns=item.sent_ns + WINDOW_NS + self._clock_margin_ns)
+        self._note(item.client_id, last_acceptable_ns=item.sent_ns + WINDOW_NS + item.margin_ns)
 
     def ended(self, item: ModifyEnded) -> None:
         """Its request ended."""
@@ -84,7 +82,7 @@ class Modifications:
         if asked_ns <= wanted.last_acceptable_ns:
             # The longer it took so far, the longer it may still take.
             now_ns, last_ns = self._decisions.now_ns, wanted.last_acceptable_ns
-            waited_ns = now_ns - (last_ns - WINDOW_NS - self._clock_margin_ns)
+            waited_ns = now_ns - (last_ns - WINDOW_NS - CLOCK_MARGIN_NS)
             seconds = min(waited_ns, last_ns - now_ns, LONGEST_WAIT_S * 1e9) / 1e9
             self._decisions.wait(MODIFY, item.client_id, max(seconds, LOOK_AGAIN_S))
         elif wanted.kept_since_ns is None:

@@ -4,6 +4,8 @@ from functools import partial
 from random import Random
 from typing import Any, get_args
 
+import msgspec
+
 from bot.exchange.faults.ask import Way
 from bot.exchange.faults.disconnects import Disconnect
 from bot.exchange.faults.faults import Fault
@@ -31,9 +33,8 @@ from bot.simulation.campaign.schedule import Strike
 from bot.simulation.campaign.stage import Stage
 from bot.simulation.campaign.strikes.kind import Excuse, Kind, Make, rules
 
-WRITES = ("create", "create-batch", "modify", "cancel")
-CANCEL_BATCH = ("cancel-batch",)
-"""It takes two orders that rest, and happens less often."""
+WRITES = {"create": 1, "create-batch": 1, "modify": 1, "cancel": 1, "cancel-batch": 2}
+"""With the weights of their kinds: the last takes two orders that rest, and happens less often."""
 
 QUOTES = ("bbo",)
 LISTS = ("open-orders", "history", "fills")
@@ -170,6 +171,11 @@ OPENING = {"auth": 1, "subscribe": 1, "cancel-on-disconnect": 2}
 """What a WebSocket begins with, the last only if the settings want it; and the weights of these kinds."""
 
 
+def _once(make: Make, chance: Random, on: str) -> Fault:
+    """It strikes once: a login that takes for ever would leave nothing for others to strike."""
+    return msgspec.structs.replace(make(chance, on), times=1)
+
+
 def _at_an_opening(on: str, stage: Stage, strike: Strike, chance: Random) -> None:
     """Something goes wrong with what a new WebSocket asks, and the one that there is ends."""
     make = chance.choice(tuple(ANY_REQUEST.values()))
@@ -190,15 +196,14 @@ def kinds() -> list[Kind]:
         read = partial(make, over="rest")
         found += rules(read, name, QUOTES)
         found += rules(read, name, RARE, by=EARLY)
-        found += rules(read, name, LOGIN, by=0.0)
-        found += rules(read, name, ONCE, by=0.0, weight=2)
+        found += rules(partial(_once, read), name, LOGIN, by=0.0)
+        found += rules(partial(_once, read), name, ONCE, by=0.0, weight=2)
     for name, make in WRITE.items():
-        found += rules(partial(make, over="rest"), name, WRITES, over="rest")
-        found += rules(
-            partial(make, over="ws"), f"ws {name}", WRITES, over="ws", excuses=EXCUSES.get(make, frozenset())
-        )
-        found += rules(partial(make, over="rest"), name, CANCEL_BATCH, over="rest", weight=2)
-        found += rules(partial(make, over="ws"), f"ws {name}", CANCEL_BATCH, over="ws", weight=2)
+        asked, called = partial(make, over="rest"), partial(make, over="ws")
+        excuses = EXCUSES.get(make, frozenset())
+        for on, weight in WRITES.items():
+            found += rules(asked, name, [on], over="rest", weight=weight)
+            found += rules(called, f"ws {name}", [on], over="ws", weight=weight, excuses=excuses)
     found += rules(_stale, "stale", LISTS, by=EARLY, excuses=frozenset({Excuse.LIED}))
     for name, make_update in UPDATE.items():
         found += rules(make_update, name, CHANNELS)
