@@ -193,7 +193,7 @@ def test_what_earlier_runs_left_is_known_from_the_beginning() -> None:
     assert states == {name: state for name, state in then.items() if name in states}
     parts = read_score(recording).parts
     began = [parts[name].turns[0].record.kind for name in states if parts[name].turns]
-    assert began.count(Kind.RECOVERED) == 2  # those that rest: nobody need have asked yet
+    assert began.count(Kind.RECOVERED) == 3  # those that rest: nobody need have asked yet
 
 
 @pytest.fixture(scope="module", params=[REST, WS])

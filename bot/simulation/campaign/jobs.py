@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -119,10 +120,11 @@ def _work(pipe: Connection) -> None:
     while True:
         try:
             task: Task = pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):
             return
         try:
             outcome: tuple[Played | None, str] = (task.run(), "")
         except Exception as error:  # noqa: BLE001 - it is told, as the violation that it is
             outcome = (None, f"broke: {error!r}")
-        pipe.send(outcome)
+        with suppress(OSError):  # whoever wanted to know may be gone
+            pipe.send(outcome)
