@@ -20,16 +20,16 @@ SHORT = 15.0
 
 FINDS = {
     "sent again": 2,
-    "unknown called rejected": 1,
-    "gate open early": 2,
-    "fill applied twice": 1,
+    "unknown called rejected": 2,
+    "gate open early": 1,
+    "fill applied twice": 2,
     "trader not revoked": 1,
-    "intent after the send": 1,
+    "intent after the send": 2,
     "not armed again": 2,
     "reply to another": 1,
-    "cancelled write not sent": 9,
-    "reserve spent": 4,
-    "old generation": 1,
+    "cancelled write not sent": 1,
+    "reserve spent": 58,
+    "old generation": 2,
 }
 """A seed for each bug."""
 
