@@ -5,7 +5,7 @@ from random import Random
 
 import attrs
 
-HAND = 20
+HAND = 22
 """Strikes of one seed."""
 
 LEAST_AT = 0.5

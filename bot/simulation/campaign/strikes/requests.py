@@ -33,8 +33,8 @@ from bot.simulation.campaign.schedule import Strike
 from bot.simulation.campaign.stage import Stage
 from bot.simulation.campaign.strikes.kind import Excuse, Kind, Make, rules
 
-WRITES = {"create": 1, "create-batch": 1, "modify": 1, "cancel": 1, "cancel-batch": 2}
-"""With the weights of their kinds: the last takes two orders that rest, and happens less often."""
+WRITES = {"create": 1, "create-batch": 1, "modify": 2, "cancel": 2, "cancel-batch": 2}
+"""With the weights of their kinds: the last ones take orders that rest, and happen less often."""
 
 QUOTES = ("bbo",)
 LISTS = ("open-orders", "history", "fills")
@@ -212,7 +212,7 @@ def kinds() -> list[Kind]:
         for on, weight in OPENING.items()
     ]
     found += [
-        Kind(name=f"cancel-on-disconnect {how}", act=partial(_at_a_disconnect, how), over="ws", weight=4)
+        Kind(name=f"cancel-on-disconnect {how}", act=partial(_at_a_disconnect, how), over="ws", weight=5)
         for how in ("late", "narrow", "absent")
     ]
     return found
