@@ -33,7 +33,7 @@ from bot.session.stream import Stream
 from bot.session.supervise import supervise
 from bot.settings import Settings
 from bot.summary import Summary, describe
-from bot.trading.effects import CLOCK_MARGIN_NS, AccountRecovered, StopAsked
+from bot.trading.effects import AccountRecovered, StopAsked, clock_margin_ns
 from bot.trading.executor import Executor
 from bot.trading.leftovers import cancel_leftovers
 from bot.trading.reconcile import reconcile
@@ -228,7 +228,7 @@ class Work:
     async def _take_over(self, recovered: Recovered, inbox: Inbox) -> None:
         """Put what earlier runs left into the ordered stream, and on the disk, before anything else leaves."""
         now_ns, now_ms = self.around.clock.monotonic_ns(), self.venue_clock.now_ms()
-        margin_ns = max(CLOCK_MARGIN_NS, self.venue_clock.uncertainty_ns or 0)
+        margin_ns = clock_margin_ns(self.venue_clock.uncertainty_ns)
         until_ns = [
             now_ns + (each.last_acceptable_ms - now_ms) * 1_000_000 + margin_ns for each in recovered.orders
         ]

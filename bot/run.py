@@ -17,11 +17,10 @@ from bot.core.tape import NoTape, Tape
 from bot.journal.account import Holder
 from bot.journal.claim import LocalClaim
 from bot.journal.file import LocalDisk
-from bot.journal.header import new_header
-from bot.journal.journal import END_DEADLINE, open_journal
+from bot.journal.journal import END_DEADLINE
 from bot.journal.names import SUFFIX
 from bot.journal.parts import Parts
-from bot.journal.redact import Cleaner, hashing_key
+from bot.journal.redact import hashing_key
 from bot.journal.store import begin, state_directory
 from bot.link.clock import SystemClock
 from bot.link.outlet import open_outlet
@@ -31,11 +30,11 @@ from bot.listen import watch_signals
 from bot.log import set_up
 from bot.paradex.environment import Venue
 from bot.place import Place, open_place
+from bot.recording import open_recording
 from bot.session.login import Identity
 from bot.session.stop import Stop
 from bot.settings import Settings, load, require_live
 from bot.settings.fault import SettingsError
-from bot.settings.recorded import shareable
 from bot.signals import EarlySignals
 from bot.summary import Summary
 
@@ -191,23 +190,22 @@ async def _trade(
         address=settings.account.address,
         ethereum_address=ethereum_address,
     )
-    seed = session.rng.getrandbits(64)
     claim = _new_claim(settings, options, session, place.venue)
+    around = app.Surroundings(
+        venue=place.venue,
+        tls=place.tls,
+        identity=identity,
+        clock=session.clock,
+        seed=session.rng.getrandbits(64),
+        run_id=session.run_id,
+        tape=NoTape(session.clock),
+        redactor=session.redactor,
+        claim=claim or NoClaim(),
+    )
     is_clean = False
     try:
-        async with _open_tape(settings, session, seed, place.venue, stop) as tape:
-            around = app.Surroundings(
-                venue=place.venue,
-                tls=place.tls,
-                identity=identity,
-                clock=session.clock,
-                seed=seed,
-                run_id=session.run_id,
-                tape=tape,
-                redactor=session.redactor,
-                claim=claim or NoClaim(),
-            )
-            summary = await app.trade(settings, around, stop)
+        async with _open_tape(settings, session, around, stop) as tape:
+            summary = await app.trade(settings, attrs.evolve(around, tape=tape), stop)
         summary = attrs.evolve(summary, is_fatal=stop.is_fatal)  # the journal may have failed at its very end
         is_clean = summary.exit_code == 0
     finally:
@@ -233,30 +231,10 @@ def _new_claim(settings: Settings, options: Options, session: _Session, venue: V
 
 
 def _open_tape(
-    settings: Settings, session: _Session, seed: int, venue: Venue, stop: Stop
+    settings: Settings, session: _Session, around: app.Surroundings, stop: Stop
 ) -> AbstractAsyncContextManager[Tape]:
-    clock = session.clock
     if session.parts is None or session.state is None:
         logger.info("[INIT] Paradex session is not recorded")
-        return nullcontext(NoTape(clock))
+        return nullcontext(around.tape)
     logger.info("[INIT] Paradex session is recorded in {}", session.parts.file.path)
-    header = new_header(
-        environment=settings.environment,
-        run_id=session.run_id,
-        seed=seed,
-        started_ns=clock.wall_ns() - clock.monotonic_ns(),
-        rest_url=venue.rest_url,
-        ws_url=venue.ws_url,
-        settings=shareable(settings),
-        account=settings.journal.account,
-    )
-    return open_journal(
-        session.parts,
-        header,
-        clock,
-        settings=settings.journal,
-        ask_to_stop=stop.fail,
-        clean=Cleaner(
-            session.state.key, session.redactor, keeps_account=settings.journal.account == "kept"
-        ).clean,
-    )
+    return open_recording(session.parts, settings, around, stop, key=session.state.key)

@@ -9,11 +9,9 @@ import attrs
 from bot.core.recovered import retold
 from bot.core.tape import HIDDEN, Kind
 from bot.journal.record import Record
-from bot.journal.sent import call_of, client_id_of, decoded, modified, orders_in, placed
+from bot.journal.sent import BatchForms, client_id_of, decoded, modified, orders_in, placed
 from bot.journal.telling import as_json
 from bot.paradex import rpc
-from bot.paradex.calls import CREATE_BATCH
-from bot.paradex.outcome import INVALID_PARAMS
 
 
 @attrs.frozen
@@ -56,7 +54,11 @@ class _Exchanges:
     calls: dict[tuple[int, int | str], int] = attrs.field(factory=dict)
     """The numbers of calls over the WebSocket that have no reply yet, by generation and id."""
 
+    forms: BatchForms = attrs.field(factory=BatchForms)
+
     def meet(self, record: Record) -> Iterator[str]:
+        again = self.forms.refused(record.kind, record.generation, record.data)
+        self.unsent |= {("place", client_id_of(order)): order for order in again}
         match record.kind, record.data:
             case Kind.INTENT, {"client_id": str(client_id), "request": {"body": body}} if orders_in(body):
                 [order, *_] = orders_in(body)
@@ -100,19 +102,10 @@ class _Exchanges:
 
     def _reply(self, generation: int, frame: str) -> None:
         match decoded(frame):
-            case {"id": int(request_id) | str(request_id), **reply} if (generation, request_id) in self.calls:
+            case {"id": int(request_id) | str(request_id)} if (generation, request_id) in self.calls:
                 exchange = self.calls.pop((generation, request_id))
                 self.unanswered.discard(exchange)
                 self.answers[exchange] = frame
-                match call_of(self.asked[exchange].data["frame"]), reply:
-                    # A batch that is refused for its form goes again, in the other one.
-                    case (method, params), {"error": {"code": code}} if (method, code) == WRONG_FORM:
-                        orders = orders_in(params)
-                        self.unsent |= {("place", client_id_of(order)): order for order in orders}
-
-
-WRONG_FORM = (CREATE_BATCH, INVALID_PARAMS)
-"""A call, and the error that refuses its form: the venue's documents and its SDK disagree (reference 5.2)."""
 
 
 def _modify(terms: dict[str, Any]) -> tuple[str, str]:

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
 import msgspec
 
 from bot.core.tape import Kind
+from bot.paradex import outcome, rpc
 from bot.paradex.calls import CREATE, CREATE_BATCH, MODIFY
 
 _PLACING = frozenset({("POST", "/orders"), ("POST", "/orders/batch")})
@@ -35,6 +37,36 @@ def modified(kind: Kind | str, data: Any) -> dict[str, Any] | None:
             method, params = call_of(frame)
             return next(iter(orders_in(params)), {}) if method == MODIFY else None
     return None
+
+
+@attrs.define
+class BatchForms:
+    """Batches over the WebSocket: one that is refused for its form leaves again in the other (reference 5.2)."""
+
+    _under_way: dict[tuple[int, int | str], list[dict[str, Any]]] = attrs.field(factory=dict)
+    """Orders, by generation and id of the call."""
+
+    def refused(self, kind: Kind | str, generation: int, data: Any) -> list[dict[str, Any]]:
+        """The orders of the batch of which a record says that its form was refused; none for any other record."""
+        match kind, data:
+            case Kind.FRAME_OUT, {"frame": str(frame)}:
+                method, params = call_of(frame)
+                if method == CREATE_BATCH:
+                    self._under_way[generation, rpc.id_of(frame)] = orders_in(params)
+            case Kind.FRAME_IN, str(frame) | {"bytes": str(frame)} if self._under_way:
+                reply = _reply(frame)
+                if reply is not None:
+                    orders = self._under_way.pop((generation, reply.id), [])
+                    return orders if outcome.is_about_form(reply.error) else []
+        return []
+
+
+def _reply(frame: str) -> rpc.Reply | None:
+    try:
+        message = rpc.read(frame)
+    except rpc.UnreadableFrameError:
+        return None
+    return message if isinstance(message, rpc.Reply) else None
 
 
 def orders_in(body: Any) -> list[dict[str, Any]]:

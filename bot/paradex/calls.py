@@ -43,10 +43,9 @@ class Call(Ask, Generic[T]):
     value: Callable[[Any], T]
     """What is made of that. Raises ValueError where it is not about what was asked."""
 
-    def frame(self, request_id: int, hidden: str | None = None) -> str:
-        """It as the text of a frame; with ``hidden`` in place of secrets, if that is given."""
-        params = self.params if hidden is None else self.show(self.params.decode(), hidden).encode()
-        return rpc.request(request_id, self.method, msgspec.Raw(params))
+    def frame(self, request_id: int) -> str:
+        """It as the text of a frame."""
+        return rpc.request(request_id, self.method, msgspec.Raw(self.params))
 
     def shown(self, hidden: str) -> dict[str, Any]:
         """What may be written down of it: method, and parameters with ``hidden`` in place of secrets."""

@@ -105,6 +105,11 @@ def of_reply(code: int, message: str, data: object = None) -> RequestError:
     return _error(end, f"{code}: {words}", code, named, words)
 
 
+def is_about_form(error: RequestError | None) -> bool:
+    """Whether a call's parameters are refused as such. A code of the venue's would be about what they say."""
+    return isinstance(error, RefusedError) and error.status == INVALID_PARAMS and not error.code
+
+
 def of_words(status: int, words: str) -> RequestError:
     """One order of a batch over the WebSocket, whose error is words; they may begin with a code of the venue's."""
     code, _, message = words.partition(": ")

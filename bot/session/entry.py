@@ -117,8 +117,8 @@ class _Parcel(Generic[T]):
             raise self._refusal
         request_id = self.entry.stream.number(self.pending)
         self.exchange = next(self.entry.exchanges)
-        shown = {"x": self.exchange, "of": self.call.cause, "frame": self.call.frame(request_id, HIDDEN)}
-        return self.call.frame(request_id), shown
+        frame = self.call.frame(request_id)
+        return frame, {"x": self.exchange, "of": self.call.cause, "frame": self.call.show(frame, HIDDEN)}
 
     def left(self, ns: int) -> None:
         self.left_ns = ns

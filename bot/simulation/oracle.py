@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-import attrs
-
 from bot.core.errors import NotSentError, RefusedError
 from bot.core.fixed import Fixed, parse, render
 from bot.core.order import State
@@ -20,9 +18,7 @@ from bot.exchange.faults.witness import OrderSeen
 from bot.exchange.matching.orders import CLOSED, OPEN, Order
 from bot.journal.reader import find
 from bot.journal.recovery import SessionOrders, recover
-from bot.journal.sent import call_of, decoded, orders_in, placed
-from bot.paradex import outcome, rpc
-from bot.paradex.calls import CREATE_BATCH
+from bot.journal.sent import BatchForms, client_id_of, orders_in, placed
 from bot.simulation.evidence import Evidence
 from bot.simulation.notes import COMMITTED, Line
 from bot.trading.effects import CLOCK_MARGIN_NS
@@ -50,9 +46,9 @@ def sent_with_an_intent(evidence: Evidence) -> Iterator[str]:
     sends = Counter[str]()
     written, kept = set[str](), set[str]()
     intended_at: dict[str, float] = {}
-    forms = _Forms()
+    forms = BatchForms()
     for line in evidence.lines:
-        kept.update(forms.refused(line))
+        kept.update(_to_leave_again(forms, line))
         if line.kind is Kind.INTENT and line.data["what"] == "place":
             written.add(line.data["client_id"])
             intended_at.setdefault(line.data["client_id"], line.at)
@@ -77,9 +73,9 @@ def accepted_once(evidence: Evidence) -> Iterator[str]:
     """The exchange accepted one order at most per client id, and none was sent again unless that was proved safe."""
     may_leave: dict[str, bool] = {}
     decided: set[str] = set()
-    forms = _Forms()
+    forms = BatchForms()
     for line in evidence.lines:
-        may_leave |= dict.fromkeys(forms.refused(line), True)
+        may_leave |= dict.fromkeys(_to_leave_again(forms, line), True)
         match line.kind, line.data:
             case Kind.EFFECT, {"do": "place", "client_id": str(client_id)}:
                 decided.add(client_id)
@@ -343,29 +339,12 @@ INVARIANTS: dict[str, Callable[[Evidence], Iterator[str]]] = {
 
 def _sent(line: Line) -> Iterator[str]:
     """The client ids of the orders that a request places, if the line is one."""
-    yield from (order["client_id"] for order in placed(line.kind, line.data) or ())
+    yield from map(client_id_of, placed(line.kind, line.data) or ())
 
 
-@attrs.define
-class _Forms:
-    """Batches over the WebSocket: one that is refused for its form leaves again in the other (reference 5.2)."""
-
-    _under_way: dict[tuple[int, int], list[str]] = attrs.field(factory=dict)
-    """Client ids, by generation and id of the call."""
-
-    def refused(self, line: Line) -> list[str]:
-        """The client ids of the batch of which ``line`` says so."""
-        match line.kind, line.data:
-            case Kind.FRAME_OUT, {"frame": str(frame)} if call_of(frame)[0] == CREATE_BATCH:
-                self._under_way[line.generation, rpc.id_of(frame)] = list(_sent(line))
-            case Kind.FRAME_IN, str(frame) | {"bytes": str(frame)} if self._under_way:
-                match decoded(frame):
-                    case {"id": int(request_id), **reply} if (line.generation, request_id) in self._under_way:
-                        orders = self._under_way.pop((line.generation, request_id))
-                        match reply:
-                            case {"error": {"code": outcome.INVALID_PARAMS}}:
-                                return orders
-        return []
+def _to_leave_again(forms: BatchForms, line: Line) -> Iterator[str]:
+    """The client ids of the orders of a batch whose form was refused, if the line says so."""
+    yield from map(client_id_of, forms.refused(line.kind, line.generation, line.data))
 
 
 def _arrived(evidence: Evidence, seen: OrderSeen) -> float:

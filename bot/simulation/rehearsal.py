@@ -13,23 +13,19 @@ import trio
 import trustme
 
 from bot import app
-from bot.core.clock import Clock
+from bot.core.clock import WorkClock
 from bot.core.tape import NoTape, Tape
 from bot.exchange.exchange import Exchange
 from bot.exchange.server import Listen, serve
 from bot.journal.file import Disk
-from bot.journal.header import Header, new_header
-from bot.journal.journal import open_journal
 from bot.journal.parts import Parts
-from bot.journal.redact import Clean, Cleaner
-from bot.journal.settings import JournalSettings
 from bot.link.clock import TrioClock
 from bot.link.secrets import Redactor, Secret
 from bot.paradex.environment import Venue
+from bot.recording import open_recording
 from bot.session.login import Identity
 from bot.session.stop import Stop
 from bot.settings import Settings
-from bot.settings.recorded import shareable
 from bot.simulation.disk import ThreadlessDisk
 from bot.simulation.network import Link, Network, open_network
 from bot.simulation.trace import Trace
@@ -95,33 +91,18 @@ async def open_rehearsal(
     The market stands still unless `activity` (orders a second, as in `ExchangeSettings`) says otherwise, whatever
     the settings do: hours of a market that moves take minutes to play.
     """
-    clock = TrioClock(EPOCH_NS)
+    clock, stop = TrioClock(EPOCH_NS), Stop()
     rng = random.Random(seed)  # noqa: S311 - the one source of chance of a run that has to be repeatable
-    run_seed, run_id = rng.getrandbits(64), app.new_run_id(clock, rng)
-    stop = Stop()
-    secure = "s" if tls else ""
-    venue = Venue(f"http{secure}://{NAME}:{REST_PORT}/v1", f"ws{secure}://{NAME}:{WS_PORT}/v1")
-    header = new_header(
-        environment=settings.environment,
-        run_id=run_id,
-        seed=run_seed,
-        started_ns=EPOCH_NS,
-        rest_url=venue.rest_url,
-        ws_url=venue.ws_url,
-        settings=shareable(settings),
-        account=settings.journal.account,
-    )
-    redactor = Redactor()
-    clean = Cleaner(HASHING_KEY, redactor, keeps_account=settings.journal.account == "kept").clean
+    run_seed, run_id, ways = rng.getrandbits(64), app.new_run_id(clock, rng), rng.getrandbits(64)
+    surroundings = new_surroundings(new_key(rng), clock, run_seed, run_id, tls=tls)
     async with (
-        open_network(rng.getrandbits(64)) as network,
-        _open_tape(journal, disk or ThreadlessDisk(), header, clock, settings.journal, stop, clean) as tape,
+        open_network(ways) as network,
+        _open_tape(journal, disk or ThreadlessDisk(), settings, surroundings, stop) as tape,
         trio.open_nursery() as nursery,
     ):
         here, there = network.host("bot.test", "10.0.0.1"), network.host(NAME, ADDRESS)
         link = network.link(here, there)
         link.shape(delay=delay, jitter=jitter)
-        server_tls, client_tls = contexts()
         with network.on(there):
             serving = await nursery.start(
                 partial(
@@ -129,29 +110,17 @@ async def open_rehearsal(
                     attrs.evolve(settings.exchange, seed=settings.exchange.seed + seed, activity=activity),
                     clock,
                     Listen(ADDRESS, REST_PORT, WS_PORT, CONTROL_PORT),
-                    server_tls if tls else None,
+                    contexts()[0] if tls else None,
                 )
             )
         messages = Trace(tape)
-        private_key = hex(rng.getrandbits(250) + 1)
-        redactor.register(Secret(private_key))
-        surroundings = app.Surroundings(
-            venue=venue,
-            tls=client_tls,
-            identity=Identity(private_key=private_key, ethereum_address="0x" + "00" * 20),
-            clock=clock,
-            seed=run_seed,
-            run_id=run_id,
-            tape=messages,
-            redactor=redactor,
-        )
         with network.on(here):
             yield Rehearsal(
                 settings=settings,
                 network=network,
                 link=link,
                 exchange=serving.exchange,
-                surroundings=surroundings,
+                surroundings=attrs.evolve(surroundings, tape=messages),
                 stop=stop,
                 messages=messages,
             )
@@ -161,16 +130,37 @@ async def open_rehearsal(
 def _open_tape(
     journal: Path | None,
     disk: Disk,
-    header: Header,
-    clock: Clock,
-    settings: JournalSettings,
+    settings: Settings,
+    around: app.Surroundings,
     stop: Stop,
-    clean: Clean,
 ) -> AbstractAsyncContextManager[Tape]:
     if journal is None:
-        return nullcontext(NoTape(clock))
-    parts = Parts(disk, journal)
-    return open_journal(parts, header, clock, settings=settings, ask_to_stop=stop.fail, clean=clean)
+        return nullcontext(around.tape)
+    return open_recording(Parts(disk, journal), settings, around, stop, key=HASHING_KEY)
+
+
+def new_key(rng: random.Random) -> str:
+    """A private key, in hex."""
+    return hex(rng.getrandbits(250) + 1)
+
+
+def new_surroundings(
+    private_key: str, clock: WorkClock, seed: int, run_id: str, *, tls: bool
+) -> app.Surroundings:
+    """Those of a bot with that key and the exchange of a rehearsal. Nothing is written down yet."""
+    secure = "s" if tls else ""
+    redactor = Redactor()
+    redactor.register(Secret(private_key))
+    return app.Surroundings(
+        venue=Venue(f"http{secure}://{NAME}:{REST_PORT}/v1", f"ws{secure}://{NAME}:{WS_PORT}/v1"),
+        tls=contexts()[1],
+        identity=Identity(private_key=private_key, ethereum_address="0x" + "00" * 20),
+        clock=clock,
+        seed=seed,
+        run_id=run_id,
+        tape=NoTape(clock),
+        redactor=redactor,
+    )
 
 
 def rehearse(

@@ -171,6 +171,11 @@ CLOCK_MARGIN_NS = 500_000_000
 order, before one that is nowhere to be found counts as never accepted."""
 
 
+def clock_margin_ns(uncertainty_ns: int | None) -> int:
+    """That, or as much as the venue's clock may be off by its last measurement, if that is more."""
+    return max(CLOCK_MARGIN_NS, uncertainty_ns or 0)
+
+
 class Signed(enum.StrEnum):
     """What is asked of the venue with a signature."""
 

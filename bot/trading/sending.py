@@ -32,7 +32,6 @@ from bot.session.capabilities import AuthedRest, Session
 from bot.session.inbox import Inbox
 from bot.session.stop import Stop
 from bot.trading.effects import (
-    CLOCK_MARGIN_NS,
     ModifyEnded,
     ModifyOrder,
     PlaceBatch,
@@ -40,6 +39,7 @@ from bot.trading.effects import (
     SendEnded,
     SendStarted,
     Signed,
+    clock_margin_ns,
 )
 from bot.trading.requests import WS, Sent, modified_terms, modifying, placing, results_of, terms
 
@@ -209,7 +209,7 @@ class Sender:
                 self.clock.monotonic_ns(),
                 signing.ns,
                 what,
-                max(CLOCK_MARGIN_NS, self.venue_clock.uncertainty_ns or 0),
+                clock_margin_ns(self.venue_clock.uncertainty_ns),
                 struct_hash=signature.struct_hash or 0,
                 message_hash=signature.message_hash,
                 signature_digest=signature.digest(),
@@ -226,9 +226,5 @@ class Sender:
 
 
 def is_form_refused(effect: PlaceOrder | PlaceBatch, refused: RefusedError) -> bool:
-    """Whether the venue may have refused the form of a batch: its documents and its SDK disagree (reference 5.2).
-
-    A code of the venue's would be about what the orders say.
-    """
-    is_about_form = refused.status == outcome.INVALID_PARAMS and not refused.code
-    return isinstance(effect, PlaceBatch) and is_about_form
+    """Whether the venue may have refused the form of a batch: its documents and its SDK disagree (reference 5.2)."""
+    return isinstance(effect, PlaceBatch) and outcome.is_about_form(refused)

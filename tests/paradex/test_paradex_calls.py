@@ -147,7 +147,9 @@ def test_what_may_be_written_down_of_a_call(name: str) -> None:
     hidden = params
     for signature in (r"[\"1\",\"2\"]", r"[\"3\",\"4\"]", r"[\"5\",\"6\"]"):
         hidden = hidden.replace(signature, "***")
-    assert call.frame(7, "***") == f'{{"jsonrpc":"2.0","method":"{method}","params":{hidden},"id":7}}'
+    assert (
+        call.show(call.frame(7), "***") == f'{{"jsonrpc":"2.0","method":"{method}","params":{hidden},"id":7}}'
+    )
     assert call.shown("***") == {"method": method, "body": hidden}
     assert len(call.secrets) == hidden.count("***") == params.count(r"[\"")
     assert not any(secret in text for secret in call.secrets for text in (hidden, str(call.shown("***"))))

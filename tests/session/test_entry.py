@@ -57,7 +57,9 @@ async def test_a_call_takes_one_round_trip() -> None:
         assert (answer.value.id, answer.value.status) == ("va", "NEW")
         assert (answer.reused, answer.elapsed_ns, answer.exchange) == (True, RTT * 1e9, 1)
         await play.entry.send(create("b", cause=18))
-        hidden = [call.frame(number, HIDDEN) for number, call in ((1, create("a")), (2, create("b")))]
+        hidden = [
+            call.show(call.frame(number), HIDDEN) for number, call in ((1, create("a")), (2, create("b")))
+        ]
         assert play.left == [
             {"x": 1, "of": 17, "frame": hidden[0]},
             {"x": 2, "of": 18, "frame": hidden[1]},

@@ -66,22 +66,37 @@ class Floor:
         return max(int(size) // step, 1) * step
 
     def _order(self, account: int, price: int, size: int, instruction: str, *, is_buy: bool) -> Order:
-        now_ms = self._stamps.now_ms()
-        return Order(
-            id=self._stamps.new_id(),
-            account=account,
-            client_id="",
-            market=self.market.symbol,
-            side=BUY if is_buy else SELL,
-            type=LIMIT,
-            instruction=instruction,
-            price=price,
-            size=size,
-            stp=EXPIRE_TAKER,
-            flags=(),
-            signed_at_ms=now_ms,
-            received_at_ms=now_ms,
-            created_at_ms=now_ms,
-            updated_at_ms=now_ms,
-            remaining=size,
-        )
+        return limit_order(self._stamps, account, self.market.symbol, price, size, instruction, is_buy=is_buy)
+
+
+def limit_order(
+    stamps: Stamps,
+    account: int,
+    symbol: str,
+    price: int,
+    size: int,
+    instruction: str,
+    *,
+    is_buy: bool,
+    client_id: str = "",
+) -> Order:
+    """An order that comes now, and not over an interface."""
+    now_ms = stamps.now_ms()
+    return Order(
+        id=stamps.new_id(),
+        account=account,
+        client_id=client_id,
+        market=symbol,
+        side=BUY if is_buy else SELL,
+        type=LIMIT,
+        instruction=instruction,
+        price=price,
+        size=size,
+        stp=EXPIRE_TAKER,
+        flags=(),
+        signed_at_ms=now_ms,
+        received_at_ms=now_ms,
+        created_at_ms=now_ms,
+        updated_at_ms=now_ms,
+        remaining=size,
+    )

@@ -16,6 +16,9 @@ from bot.lab.wire.errors import RowFailedError
 LOOK_EVERY = 0.05
 """Seconds between two looks into the journal."""
 
+KILL_DEADLINE = 5.0
+"""Seconds in which a process that was killed is gone."""
+
 
 @attrs.define(eq=False)
 class Run:
@@ -116,5 +119,5 @@ async def open_run(command: Sequence[str], journal: Path, env: Mapping[str, str]
             nursery.cancel_scope.cancel()
     finally:
         process.kill()
-        with trio.CancelScope(shield=True):
+        with trio.move_on_after(KILL_DEADLINE, shield=True):
             await process.wait()

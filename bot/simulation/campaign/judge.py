@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 import attrs
 
 from bot import app
+from bot.core.order import State
 from bot.core.tape import Kind as Record
 from bot.exchange.matching.orders import CLOSED
 from bot.journal.checks import findings
@@ -124,7 +125,7 @@ def _together(lives: list[Life]) -> AllLives:
 
 
 def _that_left(life: Life) -> Iterator[Line]:
-    """The lines of a life; but of a killed one nothing of orders that had not left."""
+    """The lines of a life; but of a killed one nothing of orders that had not left, or not again."""
     assert life.evidence is not None
     lines = life.evidence.lines
     if life.killed_at is None:
@@ -133,7 +134,7 @@ def _that_left(life: Life) -> Iterator[Line]:
     left = {order["client_id"] for line in lines for order in placed(line.kind, line.data) or ()}
     for line in lines:
         if line.kind is Record.ORDER and life.evidence.is_ours(name := line.data["client_id"]):
-            if name in left:
+            if name in left and line.data["state"] != State.INTENT:
                 yield line
         else:
             yield line
@@ -202,7 +203,7 @@ def _replay(life: Life) -> Iterator[str]:
         try:
             report = repeat(find(life.journal))
         except UnusableRecordingError as unusable:
-            if life.evidence is not None and life.evidence.managers:
+            if life.evidence is not None and life.evidence.managers and not life.has_lost_its_journal:
                 yield f"replay: {unusable}"
             return
     if report.stopped:

@@ -14,14 +14,12 @@ from bot.core.errors import FatalError, leaves
 from bot.core.order import Order
 from bot.journal.account import Holder
 from bot.journal.claim import LocalClaim
-from bot.journal.header import new_header
-from bot.journal.journal import END_DEADLINE, open_journal
+from bot.journal.journal import END_DEADLINE
 from bot.journal.names import SUFFIX
 from bot.journal.parts import Parts
-from bot.journal.redact import Cleaner
 from bot.journal.tape import Journal
+from bot.recording import open_recording
 from bot.session.capabilities import AuthedRest
-from bot.settings.recorded import shareable
 from bot.simulation.campaign.disk import MachineDisk
 from bot.simulation.campaign.strategy import Restless
 from bot.simulation.endpoint import Phase
@@ -133,30 +131,15 @@ class Life:
     async def _trade(self) -> Summary:
         rehearsal = self.rehearsal
         around, settings = rehearsal.surroundings, rehearsal.settings
-        header = new_header(
-            environment=settings.environment,
-            run_id=around.run_id,
-            seed=around.seed,
-            started_ns=around.clock.wall_ns() - around.clock.monotonic_ns(),
-            rest_url=around.venue.rest_url,
-            ws_url=around.venue.ws_url,
-            settings=shareable(settings),
-            account=settings.journal.account,
-        )
-        cleaner = Cleaner(HASHING_KEY, around.redactor, keeps_account=settings.journal.account == "kept")
         parts = Parts(self.disk, self.journal)
-        async with open_journal(
-            parts,
-            header,
-            around.clock,
-            settings=settings.journal,
-            ask_to_stop=rehearsal.stop.fail,
-            clean=cleaner.clean,
-        ) as self._tape:
-            rehearsal.messages.tape = self._tape
-            rehearsal.surroundings = attrs.evolve(around, tape=rehearsal.messages, claim=self.claim)
-            with self._played(), watching(rehearsal, self.journal) as self.evidence:
-                summary = await app.trade(settings, rehearsal.surroundings, rehearsal.stop)
+        try:
+            async with open_recording(parts, settings, around, rehearsal.stop, key=HASHING_KEY) as self._tape:
+                rehearsal.messages.tape = self._tape
+                rehearsal.surroundings = attrs.evolve(around, tape=rehearsal.messages, claim=self.claim)
+                with self._played(), watching(rehearsal, self.journal) as self.evidence:
+                    summary = await app.trade(settings, rehearsal.surroundings, rehearsal.stop)
+        finally:
+            parts.file.close()  # as the system does for a process that is gone
         return attrs.evolve(summary, is_fatal=rehearsal.stop.is_fatal)
 
     @contextmanager

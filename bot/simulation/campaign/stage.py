@@ -16,10 +16,7 @@ from bot.exchange.exchange import Exchange
 from bot.exchange.faults.faults import Fault
 from bot.exchange.server import Listen, serve
 from bot.link.clock import TrioClock
-from bot.link.secrets import Redactor, Secret
 from bot.link.signer import native_curve
-from bot.paradex.environment import Venue
-from bot.session.login import Identity
 from bot.session.stop import Stop
 from bot.simulation.campaign.conditions import Conditions
 from bot.simulation.campaign.disk import MachineDisk
@@ -35,7 +32,8 @@ from bot.simulation.rehearsal import (
     REST_PORT,
     WS_PORT,
     Rehearsal,
-    contexts,
+    new_key,
+    new_surroundings,
 )
 from bot.simulation.trace import Trace
 
@@ -139,24 +137,15 @@ class Stage:
         """The next one, which has not begun to run."""
         number = len(self.lives) + 1
         chance = Random(f"{self.seed} life {number}")  # noqa: S311 - to be repeated
-        settings, redactor, messages = self.conditions.settings, Redactor(), Trace(NoTape(self.clock))
-        redactor.register(Secret(self.private_key))
-        surroundings = app.Surroundings(
-            venue=Venue(f"http://{NAME}:{REST_PORT}/v1", f"ws://{NAME}:{WS_PORT}/v1"),
-            tls=contexts()[1],
-            identity=Identity(private_key=self.private_key, ethereum_address="0x" + "00" * 20),
-            clock=self.clock,
-            seed=chance.getrandbits(64),
-            run_id=app.new_run_id(self.clock, chance),
-            tape=messages,
-            redactor=redactor,
-        )
+        settings, messages = self.conditions.settings, Trace(NoTape(self.clock))
+        seed, run_id = chance.getrandbits(64), app.new_run_id(self.clock, chance)
+        surroundings = new_surroundings(self.private_key, self.clock, seed, run_id, tls=False)
         rehearsal = Rehearsal(
             settings=settings,
             network=self.network,
             link=self.link,
             exchange=self.exchange,
-            surroundings=surroundings,
+            surroundings=attrs.evolve(surroundings, tape=messages),
             stop=Stop(),
             messages=messages,
         )
@@ -208,6 +197,6 @@ async def open_stage(seed: int, seconds: float, conditions: Conditions, folder: 
                 network=network,
                 link=link,
                 exchange=serving.exchange,
-                private_key=hex(chance.getrandbits(250) + 1),
+                private_key=new_key(chance),
             )
         nursery.cancel_scope.cancel()

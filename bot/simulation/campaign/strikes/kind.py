@@ -23,7 +23,7 @@ class Excuse(enum.Enum):
     """What a strike permits that no run should come to."""
 
     FATAL = "the bot may give up, with exit code 3"
-    LIED = "the exchange's lists are late: a session may open with what they told"
+    LIED = "the exchange's lists are late, or in words unheard of: a session may open with what they told"
     LOST = "the exchange has forgotten orders: they may be left unresolved, with exit code 4"
 
 

@@ -38,8 +38,8 @@ WRITES = {"create": 1, "create-batch": 1, "modify": 2, "cancel": 2, "cancel-batc
 
 QUOTES = ("bbo",)
 LISTS = ("open-orders", "history", "fills")
-RARE = (*LISTS, "positions", "state", "time")
-"""Reads that come every half minute or so."""
+RARE = ("positions", "state", "time")
+"""With the lists, the reads that come every half minute or so."""
 
 LOGIN = ("auth", "config", "markets")
 """What is asked once in a life."""
@@ -133,6 +133,9 @@ WRITE = {**ANY_REQUEST, "silence": _silence, "answer": _answer}
 EXCUSES = {_refuse: frozenset({Excuse.FATAL})}
 """Over a WebSocket: two that take no orders from us, whatever the token, are a reason to give up."""
 
+LIES = {_garble: frozenset({Excuse.LIED})}
+"""Of a list."""
+
 
 def _stale(chance: Random, on: str) -> Fault:
     return Stale(on=on, seconds=chance.choice((0.5, 2.0, 8.0)), times=chance.choice((1, 3, 6)))
@@ -195,6 +198,7 @@ def kinds() -> list[Kind]:
     for name, make in ANY_REQUEST.items():
         read = partial(make, over="rest")
         found += rules(read, name, QUOTES)
+        found += rules(read, name, LISTS, by=EARLY, excuses=LIES.get(make, frozenset()))
         found += rules(read, name, RARE, by=EARLY)
         found += rules(partial(_once, read), name, LOGIN, by=0.0)
         found += rules(partial(_once, read), name, ONCE, by=0.0, weight=2)

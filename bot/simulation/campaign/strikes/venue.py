@@ -6,11 +6,12 @@ from random import Random
 import trio
 
 from bot.core.fixed import SCALE
+from bot.exchange.market.floor import limit_order
 from bot.exchange.matching.commands import Place
 from bot.exchange.matching.events import OrderAccepted
 from bot.exchange.matching.fills import FillUnknown
 from bot.exchange.matching.modes import Mode
-from bot.exchange.matching.orders import BUY, EXPIRE_TAKER, LIMIT, POST_ONLY, SELL, Order
+from bot.exchange.matching.orders import POST_ONLY
 from bot.simulation.campaign.schedule import Strike
 from bot.simulation.campaign.stage import BOT_ADDRESS, Stage
 from bot.simulation.campaign.strikes.kind import Excuse, Kind
@@ -113,27 +114,19 @@ def _foreign(stage: Stage, strike: Strike, chance: Random) -> None:
     if stage.account is None:
         return
     exchange, symbol = stage.exchange, chance.choice(stage.conditions.settings.orders.markets)
-    market, now_ms = exchange.markets[symbol], exchange.stamps.now_ms()
+    market = exchange.markets[symbol]
     is_buy, parts = chance.choice((True, False)), chance.choice((2, 30))
     price = exchange.prices[symbol].fair * (1000 - parts if is_buy else 1000 + parts) // 1000
     size = (50 * SCALE * SCALE // price // market.step + 1) * market.step
-    order = Order(
-        id=exchange.stamps.new_id(),
-        account=stage.account,
+    order = limit_order(
+        exchange.stamps,
+        stage.account,
+        symbol,
+        price // market.tick * market.tick,
+        size,
+        POST_ONLY,
+        is_buy=is_buy,
         client_id=chance.choice(("", "by-hand")),
-        market=symbol,
-        side=BUY if is_buy else SELL,
-        type=LIMIT,
-        instruction=POST_ONLY,
-        price=price // market.tick * market.tick,
-        size=size,
-        stp=EXPIRE_TAKER,
-        flags=(),
-        signed_at_ms=now_ms,
-        received_at_ms=now_ms,
-        created_at_ms=now_ms,
-        updated_at_ms=now_ms,
-        remaining=size,
     )
     exchange.ledger.add(order)
     exchange.bus.emit(OrderAccepted(order))

@@ -15,6 +15,9 @@ from bot.simulation.rehearsal import NAME
 SPELLS = (0.5, 2.0, 5.0, 12.0)
 """Seconds that something lasts."""
 
+PACKETS = 5_000
+"""No way carries more a second, however small they are."""
+
 
 def _shape(stage: Stage, strike: Strike, chance: Random, **shape: float) -> None:
     """Another way for a while."""
@@ -41,7 +44,8 @@ def _narrow(stage: Stage, strike: Strike, chance: Random) -> None:
 
 
 def _sliced(stage: Stage, strike: Strike, chance: Random) -> None:
-    _shape(stage, strike, chance, segment=chance.choice((1, 3, 50)))
+    segment = chance.choice((1, 3, 50))
+    _shape(stage, strike, chance, segment=segment, bandwidth=float(segment * PACKETS))
 
 
 def _lopsided(stage: Stage, strike: Strike, chance: Random) -> None:
