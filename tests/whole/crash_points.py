@@ -160,7 +160,7 @@ MODIFY, RECONNECT, STOP, STOP_MANY, TAKE = tuple(Manner)[1:]
 
 POINTS = (
     # The account.
-    Point("journal begun", Seam("bot.run:open_journal", BEFORE)),
+    Point("journal begun", Seam("bot.recording:open_journal", BEFORE)),
     Point("claim not taken", Seam(CLAIM, BEFORE)),
     Point("lock taken", Seam("bot.journal.account:AccountLock.__init__", AFTER)),
     Point("claim taken", Seam(CLAIM, AFTER)),
