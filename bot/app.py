@@ -287,6 +287,7 @@ class Work:
             budgets=self.http.budgets,
             exchanges=self.http.exchanges,
             tape=self.around.tape,
+            clock=self.around.clock,
             timeout=self.settings.http.request_timeout,
             restricted=self.http.restricted,
             not_permitted=not_permitted,

@@ -192,7 +192,7 @@ class Hurry:
             with trio.move_on_after(CALL_DEADLINE):
                 async with (
                     open_websocket(
-                        place.venue.ws_url, place.tls, self.settings.stream, NoTape(self.clock), 1
+                        place.venue.ws_url, place.tls, self.settings.stream, NoTape(self.clock), 1, self.clock
                     ) as websocket,
                     trio.open_nursery() as nursery,
                 ):

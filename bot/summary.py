@@ -5,6 +5,7 @@ from typing import Any
 import attrs
 import msgspec
 
+from bot.core.histogram import PERCENTILES
 from bot.core.order import Order
 from bot.link.http import HttpCounters
 from bot.trading.step.ledger import OrderCounts, OrderLatencies
@@ -12,7 +13,7 @@ from bot.trading.step.ledger import OrderCounts, OrderLatencies
 
 @attrs.frozen(kw_only=True)
 class Summary:
-    """A run, counted. Latencies in ms, as `bot.core.latency.Latencies.summary_ms` gives them."""
+    """A run, counted. Latencies in ms, as `bot.core.histogram.Histogram.summary_ms` gives them."""
 
     environment: str
     exit_reason: str
@@ -61,10 +62,10 @@ class Summary:
             f"sessions    {self.generations}"
             + (f"  first ready after {self.ready_ms:.0f} ms" if self.ready_ms else ""),
             "",
-            f"{'latency, ms':<12}{'count':>8}{'p50':>10}{'p90':>10}{'p99':>10}{'max':>10}",
+            f"{'latency, ms':<12}{'count':>8}{'p50':>10}{'p90':>10}{'p99':>10}{'p99.9':>10}{'max':>10}",
         ]
         for name, figures in report["latency_ms"].items():
-            cells = (figures[key] for key in ("p50", "p90", "p99", "max"))
+            cells = (figures[key] for key in (*PERCENTILES, "max"))
             lines.append(
                 f"{name:<12}{figures['count']:>8}"
                 + "".join("         –" if cell is None else f"{cell:>10.3f}" for cell in cells)

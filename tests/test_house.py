@@ -41,7 +41,8 @@ EXCHANGE_FLOORS = [
 """The exchange's own floors, the lowest first: a folder or module each."""
 
 ONLY_IMPORTERS = {
-    "httpx": {"link/http.py"},
+    "httpx": {"link/http.py", "link/line.py"},
+    "httpcore": {"link/line.py"},
     "trio_websocket": {"link/websocket.py", "exchange/websocket.py"},
     "fast_stark_crypto": {"link/signer.py", "exchange/identity/stark.py"},
     "starknet_py": {"link/signer.py", "link/crosscheck.py", "lab/signing.py"},

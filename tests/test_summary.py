@@ -5,7 +5,7 @@ import json
 import attrs
 import pytest
 
-from bot.core.latency import Latencies
+from bot.core.histogram import Histogram
 from bot.core.order import Instruction, Order, OrderType, Side, State
 from bot.link.http import HttpCounters
 from bot.summary import Summary, describe
@@ -32,7 +32,7 @@ FULL = Summary(
     unresolved=[ORDER],
     http=HttpCounters(connections_opened=4, requests=30, reused=26, order_requests=8, order_requests_cold=1),
     latencies=OrderLatencies(
-        sign=Latencies([400_000]), request=Latencies([54_000_000, 56_000_000]), confirm=Latencies()
+        sign=Histogram.of([400_000]), request=Histogram.of([54_000_000, 56_000_000]), confirm=Histogram()
     ),
 )
 
@@ -54,9 +54,9 @@ def test_json_has_exactly_these_keys() -> None:
             "order_requests_cold": 1,
         },
         "latency_ms": {
-            "sign": {"count": 1, "p50": 0.4, "p90": 0.4, "p99": 0.4, "max": 0.4},
-            "request": {"count": 2, "p50": 54, "p90": 56, "p99": 56, "max": 56},
-            "confirm": {"count": 0, "p50": None, "p90": None, "p99": None, "max": None},
+            "sign": {"count": 1, "p50": 0.4, "p90": 0.4, "p99": 0.4, "p99.9": 0.4, "max": 0.4},
+            "request": {"count": 2, "p50": 54, "p90": 56, "p99": 56, "p99.9": 56, "max": 56},
+            "confirm": {"count": 0, "p50": None, "p90": None, "p99": None, "p99.9": None, "max": None},
         },
     }
 
@@ -92,10 +92,10 @@ def test_the_table() -> None:
         "http        handshakes 4  requests 30  reused 26  orders on a cold connection 1\n"
         "sessions    2  first ready after 412 ms\n"
         "\n"
-        "latency, ms    count       p50       p90       p99       max\n"
-        "sign               1     0.400     0.400     0.400     0.400\n"
-        "request            2    54.000    56.000    56.000    56.000\n"
-        "confirm            0         –         –         –         –\n"
+        "latency, ms    count       p50       p90       p99     p99.9       max\n"
+        "sign               1     0.400     0.400     0.400     0.400     0.400\n"
+        "request            2    54.000    56.000    56.000    56.000    56.000\n"
+        "confirm            0         –         –         –         –         –\n"
         "\n"
         "ALARM       order run-1: odd\n"
         "UNRESOLVED  client_id=run-1, id=unknown, BTC-USD-PERP, UNKNOWN\n"

@@ -34,6 +34,9 @@ class Kind(enum.StrEnum):
     FAILURE = "http!"
     """No answer came to exchange ``x``."""
 
+    WIRE = "wire"
+    """What the connection tells of exchange ``x``, which was about orders: `bot.link.wire.Wire`."""
+
     GENERATION = "generation"
     """A session became ready, or is gone."""
 

@@ -199,7 +199,7 @@ async def websocket(patient: Patient) -> Finding:
     found = Finding.skipped("")
     try:
         async with open_websocket(
-            place.venue.ws_url, place.tls, settings.stream, patient.tape, 1
+            place.venue.ws_url, place.tls, settings.stream, patient.tape, 1, patient.clock
         ) as connection:
             async with trio.open_nursery() as nursery:
                 stream = open_stream(connection)

@@ -77,6 +77,8 @@ class _Exchanges:
                 self.unanswered.discard(exchange)
                 if record.kind == Kind.ANSWER:
                     self.answers[exchange] = others.get("body")
+            case Kind.WIRE, {"x": int(exchange)} if exchange not in self.asked or exchange in self.unanswered:
+                yield f"it is about exchange {exchange}, which has not ended"
             case Kind.FRAME_OUT, dict():
                 yield f"it has not the form of its kind, {record.kind}"
             case ((Kind.INTENT | Kind.REQUEST | Kind.ANSWER | Kind.FAILURE), _):

@@ -164,6 +164,13 @@ def _listed(data: Mapping[str, Any]) -> str:
     return ""
 
 
+def _wire(data: Mapping[str, Any]) -> str:
+    way = "a connection that was open" if data.get("reused") else "a new connection"
+    idle = _milliseconds(data, "idle_ns").replace("in", "idle for", 1)
+    rtt = "".join(f"the kernel's round trip is {rtt} µs" for rtt in _of(data, "rtt_us"))
+    return f"{_exchange(data)}: {', '.join(filter(None, (way, idle, rtt)))}"
+
+
 def _intent(data: Mapping[str, Any]) -> str:
     what = "modification signed" if data.get("what") == "modify" else "signed"
     signed = _joined(what, _milliseconds(data, "sign_ns"))
@@ -201,6 +208,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     Kind.FRAME_OUT: _call,
     Kind.ANSWER: _answer,
     Kind.FAILURE: _failure,
+    Kind.WIRE: _wire,
     Kind.GENERATION: lambda data: f"session {_phrase(data, 'session')}",
     Kind.RECOVERED: _recovered,
     Kind.MODE: lambda data: f"{_phrase(data, 'mode')}, says {_exchange(data)}",

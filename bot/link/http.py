@@ -1,15 +1,12 @@
-"""HTTP: the only importer of httpx. One client, and behind it one transport for each connection of the pool."""
+"""HTTP: one httpx client, and behind it a `bot.link.line.Line` for each connection of the pool."""
 
-import socket
 import ssl
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import count, repeat
 from typing import Any, TypeVar
 
 import attrs
-import httpcore
 import httpx  # noqa: ASYNC127 - named by the project; httpx2 is one import away, and this is the place
 import trio
 from loguru import logger
@@ -20,7 +17,9 @@ from bot.core.setting import setting
 from bot.core.tape import HIDDEN, Kind, Tape, readable
 from bot.link.answer import Answer, Permit, always
 from bot.link.budgets import Budgets
+from bot.link.line import FAILURES, Line, Progress, keepalive_options
 from bot.link.pool import Connection, Lane, Pool
+from bot.link.wire import Wire
 from bot.paradex import outcome
 from bot.paradex.mode import tells_of_restriction
 from bot.paradex.request import Request
@@ -67,7 +66,7 @@ class HttpCounters:
     order_requests_cold: int = 0
 
 
-HttpConnection = Connection[httpx.AsyncHTTPTransport]
+HttpConnection = Connection[Line]
 
 
 class Http:
@@ -76,7 +75,7 @@ class Http:
     def __init__(
         self,
         client: httpx.AsyncClient,
-        pool: Pool[httpx.AsyncHTTPTransport],
+        pool: Pool[Line],
         settings: HttpSettings,
         clock: Clock,
         tape: Tape,
@@ -143,7 +142,8 @@ class Http:
         self, connection: HttpConnection, lane: Lane, request: Request[T], permit: Permit
     ) -> Answer[T]:
         spent = await self.budgets.spend(request.method, request.path)
-        progress = _Progress(permit)
+        progress = Progress(self._clock, permit)
+        used_at, is_of_orders = connection.used_at, lane is Lane.ORDERS
         if not self._pool.is_warm(connection):
             # The venue hangs up on it about now, and the request must not meet that.
             await connection.transport.aclose()
@@ -154,15 +154,18 @@ class Http:
             f"{self._base_url}{request.path}",
             content=request.body,
             headers=[*self._headers, *_headers(request)],
-            extensions={"connection": connection, "trace": progress.trace, "timeout": self._timeouts},
+            extensions={"connection": connection, "progress": progress, "timeout": self._timeouts},
         )
         exchange = next(self.exchanges)
+        began_at = trio.current_time()
         started_ns = self._tape.write(Kind.REQUEST, told(exchange, lane, request)).ns
         response: httpx.Response | None = None
         failure: RequestError | None = None
         try:
-            with progress.mapped_errors(request), trio.fail_after(self._settings.request_timeout):
-                response = await self._client.send(outgoing)
+            with _mapped_errors(request, progress), trio.fail_after(self._settings.request_timeout):
+                # Orders go past the client, which does nothing for them but costs more than the signature's hash.
+                send = connection.transport.handle_async_request if is_of_orders else self._client.send
+                response = await send(outgoing)
         except RequestError as error:
             failure = error
             raise
@@ -172,11 +175,11 @@ class Http:
                 why = {"failure": "cancelled"} if failure is None else failure.told()
                 self._tape.write(Kind.FAILURE, {"x": exchange} | why)
                 with trio.move_on_after(CLOSE_DEADLINE, shield=True):
-                    await _discard(connection, progress)
+                    await connection.transport.aclose()
         elapsed_ns = self._clock.monotonic_ns() - started_ns
-        if _holds_more(connection.transport):
+        if connection.transport.holds_more():
             logger.warning("[HTTP] Paradex answered {} more than once, or too long", request.method)
-            await _discard(connection, progress)
+            await connection.transport.aclose()
         else:
             connection.used_at = trio.current_time()
         # Not by the names, which its headers would look for one by one.
@@ -194,10 +197,26 @@ class Http:
                 "body": HIDDEN if request.secret_answer else readable(response.content),
             },
         )
-        value = request.read(response.status_code, response.content)
+        idle_s = 0.0 if used_at is None or not progress.reused else began_at - used_at
+        try:
+            value = request.read(response.status_code, response.content)
+        finally:
+            if is_of_orders:
+                wire = self._wire(progress, idle_s, connection)
+                self._tape.write(Kind.WIRE, wire.told(exchange))
         return Answer(value=value, reused=progress.reused, elapsed_ns=elapsed_ns, exchange=exchange)
 
-    def _count(self, lane: Lane, progress: "_Progress") -> None:
+    def _wire(self, progress: Progress, idle_s: float, connection: HttpConnection) -> Wire:
+        return Wire(
+            reused=progress.reused,
+            idle_ns=round(idle_s * 1e9),
+            written_ns=progress.written_ns,
+            first_ns=progress.first_ns,
+            parsed_ns=self._clock.monotonic_ns(),
+            rtt_us=connection.transport.round_trip_us(),
+        )
+
+    def _count(self, lane: Lane, progress: Progress) -> None:
         counters = self.counters
         counters.requests += 1
         counters.reused += progress.reused
@@ -234,36 +253,14 @@ class Reservation:
         return await self._http.send(self._connection, self._lane, request, permit)
 
 
-@attrs.define
-class _Progress:
-    """How far a request got, as httpcore's trace extension tells."""
-
-    permit: Permit
-    reused: bool = True
-    connected: bool = False
-    sending: bool = False
-    opening: trio.abc.AsyncResource | None = None
-    """A connection over which nothing was sent yet."""
-
-    async def trace(self, event: str, info: dict[str, Any]) -> None:
-        if event == "connection.connect_tcp.started":
-            self.reused = False
-        elif event == "connection.connect_tcp.complete":
-            self.connected = True
-            self.opening = info["return_value"]
-        elif event == "http11.send_request_headers.started":
-            self.permit()
-            self.sending = True
-            self.opening = None
-
-    @contextmanager
-    def mapped_errors(self, request: Request[Any]) -> Iterator[None]:
-        """Map what httpx and our deadline raise to whether the venue may have the request."""
-        try:
-            yield
-        except (httpx.RequestError, trio.TooSlowError) as error:
-            words = f"{request.method} {request.path.partition('?')[0]}: {_words(error)}"
-            raise outcome.of_exception(words, has_begun=self.sending) from error
+@contextmanager
+def _mapped_errors(request: Request[Any], progress: Progress) -> Iterator[None]:
+    """Map what a line and our deadline raise to whether the venue may have the request."""
+    try:
+        yield
+    except FAILURES as error:
+        words = f"{request.method} {request.path.partition('?')[0]}: {_words(error)}"
+        raise outcome.of_exception(words, has_begun=progress.has_begun) from error
 
 
 def _words(error: BaseException) -> str:
@@ -280,31 +277,6 @@ def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _holds_more(transport: httpx.AsyncHTTPTransport) -> bool:
-    """Whether more came than the answer. It would be taken for the answer to the next request, and nobody else looks.
-
-    What comes later is seen by httpcore, which uses no idle connection that has something to say.
-    """
-    for connection in transport._pool.connections:  # noqa: SLF001 - httpcore does not tell otherwise
-        if isinstance(connection, httpcore.AsyncHTTPConnection) and connection._connection is not None:  # noqa: SLF001
-            assert isinstance(connection._connection, httpcore.AsyncHTTP11Connection)  # noqa: SLF001
-            trailing, _ = connection._connection._h11_state.trailing_data  # noqa: SLF001
-            if trailing:
-                return True
-    return False
-
-
-async def _discard(connection: HttpConnection, progress: _Progress) -> None:
-    """Close what a failed request leaves behind; the next one opens another connection.
-
-    A cancellation at the wrong moment makes httpcore 1.0 forget to: in the TLS handshake it leaves the socket
-    open, right after it the connection in its pool, busy for ever.
-    """
-    await connection.transport.aclose()
-    if progress.opening is not None:
-        await progress.opening.aclose()
-
-
 class _OneConnectionEach(httpx.AsyncBaseTransport):
     """Sends each request over the connection that it names."""
 
@@ -318,21 +290,9 @@ async def open_http(
     settings: HttpSettings, base_url: str, tls: ssl.SSLContext, clock: Clock, tape: Tape
 ) -> AsyncIterator[Http]:
     """Make the client for ``base_url``, which ends in ``/v1``. No connection is opened yet."""
-    transports = [
-        httpx.AsyncHTTPTransport(
-            verify=tls,
-            limits=httpx.Limits(
-                # Keep-alive counts busy connections too, and expires after 5 s unless told otherwise; and it
-                # reads a clock of its own, so when a connection is too old is decided in the pool.
-                max_connections=1,
-                max_keepalive_connections=1,
-                keepalive_expiry=None,
-            ),
-            socket_options=_keepalive_options(round(settings.tcp_keepalive)),
-            trust_env=False,
-        )
-        for _ in range(settings.connections)
-    ]
+    url = httpx.URL(base_url)
+    options = keepalive_options(round(settings.tcp_keepalive))
+    lines = [Line(url, tls, options) for _ in range(settings.connections)]
     client = httpx.AsyncClient(
         base_url=base_url,
         transport=_OneConnectionEach(),
@@ -343,11 +303,11 @@ async def open_http(
     )
     async with client:
         try:
-            yield Http(client, Pool(transports, settings.idle_timeout), settings, clock, tape)
+            yield Http(client, Pool(lines, settings.idle_timeout), settings, clock, tape)
         finally:
             with trio.move_on_after(CLOSE_DEADLINE, shield=True):
-                for transport in transports:
-                    await transport.aclose()
+                for line in lines:
+                    await line.aclose()
 
 
 def _headers(request: Request[Any]) -> Iterator[tuple[bytes, bytes]]:
@@ -355,11 +315,3 @@ def _headers(request: Request[Any]) -> Iterator[tuple[bytes, bytes]]:
         yield b"Content-Type", b"application/json"
     for name, value in request.headers.items():
         yield name.encode("ascii"), value.encode("ascii")
-
-
-def _keepalive_options(seconds: int) -> list[tuple[int, int, int]]:
-    if sys.platform == "darwin":
-        idle = socket.TCP_KEEPALIVE
-    else:
-        idle = socket.TCP_KEEPIDLE
-    return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, idle, seconds)]

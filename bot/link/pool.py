@@ -18,6 +18,10 @@ import trio
 T = TypeVar("T")
 
 
+COURTESY = 0.001
+"""Seconds for which who gives way waits for others that come in the same moment."""
+
+
 class Lane(enum.Enum):
     """Who may use how much of the pool: orders all connections but one, everything else one at a time."""
 
@@ -61,7 +65,10 @@ class Pool(Generic[T]):
         Turns come in the order in which they were asked for, but who ``gives_way`` goes after all others.
         """
         turns = self._lanes[lane]
-        while gives_way and not turns.value:  # a semaphore has nothing left as long as somebody waits for it
+        while gives_way:
+            await trio.sleep(COURTESY)
+            if turns.value:  # a semaphore has nothing left as long as somebody waits for it
+                break
             await self._turn_over.wait()
         try:
             async with turns:

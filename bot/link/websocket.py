@@ -12,9 +12,11 @@ import trio
 import trio_websocket
 from wsproto.utilities import ProtocolError
 
+from bot.core.clock import Clock
 from bot.core.errors import NotSentError, StreamClosedError, leaves
 from bot.core.setting import setting
 from bot.core.tape import Kind, Tape, portable
+from bot.link.wire import SeenStream
 
 MAX_MESSAGE_SIZE = 8 * 2**20
 """Bytes. A whole book is some hundred kilobytes; more than this is no message of the venue's."""
@@ -67,6 +69,10 @@ class Outgoing(Protocol):
         """Its first byte is about to leave, at ``ns`` since the start of the run."""
         ...
 
+    def written(self, ns: int) -> None:
+        """The system had taken its last byte at ``ns``."""
+        ...
+
 
 @attrs.frozen
 class _Plain:
@@ -81,6 +87,9 @@ class _Plain:
     def left(self, ns: int) -> None:
         pass
 
+    def written(self, ns: int) -> None:
+        pass
+
 
 class WebSocket:
     """One open connection. Made by `open_websocket`; one task reads, one task writes, and both end with it."""
@@ -88,16 +97,20 @@ class WebSocket:
     def __init__(
         self,
         connection: trio_websocket.WebSocketConnection,
+        stream: SeenStream,
         settings: StreamSettings,
         tape: Tape,
         generation: int,
     ) -> None:
         self._connection = connection
+        self._stream = stream
         self._settings = settings
         self._tape = tape
         self._generation = generation
         self._outgoing, self._to_write = trio.open_memory_channel[Outgoing](OUTGOING)
         self.is_closing = False
+        self.arrived_ns = 0
+        """When the last byte of the newest message was there; later by what followed at once on its heels."""
 
     async def send(self, frame: str, *, shown: str | None = None) -> None:
         """Hand ``frame`` to the writer; see `post`.
@@ -130,6 +143,7 @@ class WebSocket:
             message = await self._connection.get_message()
         except trio_websocket.ConnectionClosed:
             raise self.closed() from None
+        self.arrived_ns = self._stream.read_ns
         stamp = self._tape.write(Kind.FRAME_IN, portable(message), generation=self._generation)
         return Frame(message, stamp.ns)
 
@@ -163,6 +177,15 @@ class WebSocket:
                     await self._connection.send_message(frame)
                 except trio_websocket.ConnectionClosed:
                     return  # the reader says why
+                outgoing.written(self._stream.written_ns)
+
+    def used_ns(self) -> int:
+        """When something left or came last."""
+        return max(self._stream.read_ns, self._stream.written_ns)
+
+    def round_trip_us(self) -> int | None:
+        """See `bot.link.wire.round_trip_us`."""
+        return self._stream.round_trip_us()
 
     def closed(self) -> StreamClosedError:
         """How it ended; 1006 where no close frame told."""
@@ -176,7 +199,7 @@ class WebSocket:
 
 @asynccontextmanager
 async def open_websocket(
-    url: str, tls: ssl.SSLContext, settings: StreamSettings, tape: Tape, generation: int
+    url: str, tls: ssl.SSLContext, settings: StreamSettings, tape: Tape, generation: int, clock: Clock
 ) -> AsyncIterator[WebSocket]:
     """Connect to ``url`` (``wss://`` or ``ws://``), and drop the connection at the end if nobody closed it.
 
@@ -203,16 +226,17 @@ async def open_websocket(
                     await encrypted.do_handshake()
                 else:
                     stream = await trio.open_tcp_stream(host, port)
+                seen = SeenStream(stream, clock)
                 connection = await trio_websocket.wrap_client_stream(
                     nursery,
-                    stream,
+                    seen,  # type: ignore[arg-type] # any stream will do
                     parts.netloc,
                     resource,
                     message_queue_size=settings.queue,
                     max_message_size=MAX_MESSAGE_SIZE,
                 )
             tape.write(Kind.SOCKET_OPEN, {}, generation=generation)
-            websocket = WebSocket(connection, settings, tape, generation)
+            websocket = WebSocket(connection, seen, settings, tape, generation)
             nursery.start_soon(websocket.write)
             yield websocket
             nursery.cancel_scope.cancel()

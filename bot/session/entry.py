@@ -8,10 +8,12 @@ import attrs
 import trio
 
 from bot.core.budget import Spent
+from bot.core.clock import Clock
 from bot.core.errors import NotSentError, RefusedError, RequestError, StreamClosedError
 from bot.core.tape import HIDDEN, Kind, Tape
 from bot.link.answer import Answer, Permit, always
 from bot.link.budgets import Budgets
+from bot.link.wire import Wire
 from bot.paradex import outcome
 from bot.paradex.calls import Call
 from bot.paradex.mode import tells_of_restriction
@@ -33,6 +35,7 @@ class OrderEntry:
     budgets: Budgets
     exchanges: Iterator[int]
     tape: Tape
+    clock: Clock
     timeout: float
     """Seconds, of a whole call."""
 
@@ -77,6 +80,8 @@ class OrderEntry:
         except RefusedError as refused:
             self._refused(refused, spent)
             raise
+        finally:
+            self.tape.write(Kind.WIRE, parcel.wire(self.clock.monotonic_ns()).told(parcel.exchange))
         return Answer(
             value=value,
             reused=True,
@@ -105,6 +110,8 @@ class _Parcel(Generic[T]):
     """Its number on the tape; 0 as long as it has not left."""
 
     left_ns: int = 0
+    idle_ns: int = 0
+    written_ns: int = 0
     _refusal: NotSentError | None = None
 
     def leave(self) -> tuple[str, Any]:
@@ -122,6 +129,21 @@ class _Parcel(Generic[T]):
 
     def left(self, ns: int) -> None:
         self.left_ns = ns
+        self.idle_ns = ns - self.entry.stream.used_ns()
+
+    def written(self, ns: int) -> None:
+        self.written_ns = ns
+
+    def wire(self, parsed_ns: int) -> Wire:
+        """What the connection tells of it, when its reply was read."""
+        return Wire(
+            reused=True,
+            idle_ns=self.idle_ns,
+            written_ns=self.written_ns,
+            first_ns=self.pending.arrived_ns,
+            parsed_ns=parsed_ns,
+            rtt_us=self.entry.stream.round_trip_us(),
+        )
 
     def end(self, *, is_cancelled: bool) -> None:
         """Nobody waits for it any more: if it has not left by now, it never will."""

@@ -96,7 +96,9 @@ class Generations:
         self.attempts += 1
         generation = self.attempts
         self._ready_at, self._is_armed = inf, False
-        async with open_websocket(self.url, self.tls, self.settings, self.tape, generation) as websocket:
+        async with open_websocket(
+            self.url, self.tls, self.settings, self.tape, generation, self.clock
+        ) as websocket:
             token, stream = self.authed.token, open_stream(websocket)
             try:
                 async with trio.open_nursery() as nursery:

@@ -26,6 +26,9 @@ class PendingReply:
     ns: int = 0
     """When it came, since the start of the run."""
 
+    arrived_ns: int = 0
+    """When its last byte was there."""
+
     id: int = 0
     """Of the request; 0 as long as that has not left."""
 
@@ -92,9 +95,17 @@ class Stream(metaclass=Capability):
         pending = self._by_id.pop(reply.id, None)
         if pending is None:
             return False
-        pending.reply, pending.ns = reply, ns
+        pending.reply, pending.ns, pending.arrived_ns = reply, ns, self._websocket.arrived_ns
         pending.arrived.set()
         return True
+
+    def used_ns(self) -> int:
+        """See `WebSocket.used_ns`."""
+        return self._websocket.used_ns()
+
+    def round_trip_us(self) -> int | None:
+        """See `WebSocket.round_trip_us`."""
+        return self._websocket.round_trip_us()
 
     def lose(self) -> None:
         """It has ended: whoever waits for a reply waits in vain."""

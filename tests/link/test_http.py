@@ -54,9 +54,6 @@ TIME = rest.system_time()
 
 TWO = HttpSettings(connections=2)
 
-LEFT_TO_THE_COLLECTOR = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-"""httpx does not close the generators of a body that breaks off, and trio remarks upon that."""
-
 
 async def order(http: Http) -> Answer[EmptyAnswer]:
     async with http.reserve(Lane.ORDERS) as reservation:
@@ -440,7 +437,6 @@ async def test_what_may_have_arrived_is_unknown(
         assert [asked.path for asked in venue.asked].count("/orders") == 2
 
 
-@LEFT_TO_THE_COLLECTOR
 @virtually
 async def test_an_answer_that_cannot_be_unpacked_is_unknown() -> None:
     """Garbage that claims to be gzip is no answer."""
@@ -539,7 +535,6 @@ async def test_a_request_whose_permit_ended_stays_here() -> None:
         assert [request.method for request in venue.asked] == ["GET", "GET"]
 
 
-@LEFT_TO_THE_COLLECTOR
 @virtually
 async def test_a_cancelled_request_closes_its_connection_and_nothing_leaks() -> None:
     """Cancelled at every step of its life, one by one: what was opened is closed, and the pool still works."""

@@ -25,6 +25,7 @@ class Parcel:
     shown: object = None
     asked_at: float | None = None
     left_ns: int | None = None
+    written_ns: int | None = None
 
     def leave(self) -> tuple[str, object]:
         self.asked_at = trio.current_time()
@@ -34,6 +35,9 @@ class Parcel:
 
     def left(self, ns: int) -> None:
         self.left_ns = ns
+
+    def written(self, ns: int) -> None:
+        self.written_ns = ns
 
 
 @attrs.define(eq=False)

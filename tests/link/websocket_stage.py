@@ -32,6 +32,7 @@ async def opened(
             settings or StreamSettings(),
             tape or NoTape(TrioClock(EPOCH_NS)),
             generation=7,
+            clock=TrioClock(EPOCH_NS),
         ) as websocket:
             yield websocket
 

@@ -289,7 +289,7 @@ def test_what_is_tampered_with_is_found_where_it_was(
         ("fills", Kind.FRAME_IN, fill_frame, in_json(params={"data": {"client_id": "else"}}), 1),
         ("reconnects", Kind.ANSWER, lambda data: "fill_type" in data["body"], in_body(results=[]), 3),
         ("plain", Kind.FRAME_IN, lambda text: '"id":1,' in text, in_json(id=5), 1),
-        ("plain", Kind.ANSWER, lambda data: data["status"] == 201, lambda data: data.update(status=500), 1),
+        ("plain", Kind.ANSWER, lambda data: data["status"] == 201, lambda data: data.update(status=500), 2),
         ("plain", Kind.ANSWER, lambda data: '"ask"' in data["body"], lambda data: data.update(body="{"), 1),
     ],
 )

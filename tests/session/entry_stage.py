@@ -141,6 +141,7 @@ async def entering(script: Script, *, seconds: float = TIMEOUT, window: int = 2*
                     budgets=budgets,
                     exchanges=count(1),
                     tape=tape,
+                    clock=clock,
                     timeout=seconds,
                     restricted=lambda: restrictions.append(trio.current_time()),
                     not_permitted=refusals.append,

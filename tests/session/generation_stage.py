@@ -144,6 +144,7 @@ async def playing(
                     budgets=http.budgets,
                     exchanges=http.exchanges,
                     tape=tape,
+                    clock=clock,
                     timeout=10,
                     restricted=http.restricted,
                     not_permitted=not_permitted,

@@ -84,6 +84,7 @@ class Wire(WebSocket):
     def __init__(self) -> None:
         self.sent: list[str] = []
         self.shown: list[str | None] = []
+        self.arrived_ns = 0
 
     async def send(self, frame: str, *, shown: str | None = None) -> None:
         await trio.lowlevel.checkpoint()

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 import attrs
+import trio
 from crash_seams import Matches, Seam, When, any_call, meet
 
 from bot.core.tape import Kind
@@ -147,7 +148,7 @@ BEGIN, HEARD = "bot.trading.stream:OrderedStream._begin", "bot.trading.stream:Or
 STEP = "bot.trading.step.manager:OrderManager.step"
 SNAPSHOT = "bot.session.snapshot:Snapshots.take"
 ORDER, BATCH, ONE = "/orders", "/orders/batch", r"/orders/\d+"
-LEAVING, HEADERS = "send_request_headers.started", "send_request_headers.complete"
+LEAVING = "send_request_headers.started"
 SENT, ANSWERED, READ = (
     "send_request_body.complete",
     "receive_response_headers.complete",
@@ -179,7 +180,6 @@ POINTS = (
     Point("intent torn", Seam(APPEND, HALFWAY, INTENT)),
     Point("intent in the file", Seam(APPEND, AFTER, INTENT), DOUBT),
     Point("order about to leave", Wire("POST", ORDER, LEAVING), DOUBT),
-    Point("order's headers sent", Wire("POST", ORDER, HEADERS), DOUBT),
     Point("order sent", Wire("POST", ORDER, SENT), DOUBT),
     Point("order answered", Wire("POST", ORDER, ANSWERED), DOUBT),
     Point("order's answer read", Wire("POST", ORDER, READ), DOUBT),
@@ -246,9 +246,9 @@ def install(point: Point) -> None:
         return request.method == wire.method and re.fullmatch(wire.path, path) is not None
 
     def listen(_: object, request: Any) -> None:
-        request.extensions["trace"] = _dying_at(f"http11.{wire.event}", request.extensions["trace"])
+        request.extensions["trace"] = _dying_at(f"http11.{wire.event}")
 
-    send = Seam("bot.link.http:_OneConnectionEach.handle_async_request", BEFORE, is_meant, wire.nth)
+    send = Seam("bot.link.line:Line.handle_async_request", BEFORE, is_meant, wire.nth)
     meet(send, listen)
 
 
@@ -257,10 +257,10 @@ def _die(*_: object) -> NoReturn:
     raise AssertionError("nobody survives that")
 
 
-def _dying_at(event: str, trace: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    async def traced(name: str, info: dict[str, Any]) -> None:
+def _dying_at(event: str) -> Callable[..., Awaitable[None]]:
+    async def trace(name: str, _: dict[str, Any]) -> None:
         if name == event:
             _die()
-        await trace(name, info)
+        await trio.lowlevel.checkpoint()
 
-    return traced
+    return trace

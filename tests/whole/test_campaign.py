@@ -20,7 +20,7 @@ SHORT = 15.0
 
 FINDS = {
     "sent again": 2,
-    "unknown called rejected": 2,
+    "unknown called rejected": 3,
     "gate open early": 1,
     "fill applied twice": 2,
     "trader not revoked": 1,

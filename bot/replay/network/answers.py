@@ -57,8 +57,8 @@ class Answers:
             if _is_fact(exchange.question) and exchange.is_success
         }
         self._started_ns = clock.wall_ns() - clock.monotonic_ns()
-        self._ahead_ns = 0
-        """How much the venue's clock is ahead of the recorded machine's, as its last answer told."""
+        self._ahead_ns: int | None = None
+        """How much the venue's clock is ahead of the recorded machine's, as its last answer told, if one did."""
 
     def recorded(self, exchange: Exchange) -> Outcome:
         """What the recording says that came of a question. A deadline of the bot's needs silence, and no more."""
@@ -163,7 +163,13 @@ class Answers:
     def _time(self, exchange: Exchange) -> Said:
         """As recorded; but who asks at another time than it was recorded hears what time it is then."""
         is_on_time = self._clock.monotonic_ns() - exchange.asked.ns < MILLISECOND_NS
-        return _said(exchange) if is_on_time else json_answer({"server_time": str(self._now_ms())})
+        if not is_on_time:
+            return json_answer({"server_time": str(self._now_ms())})
+        if self._ahead_ns is None or exchange.ended is None or exchange.ended.data["reused"]:
+            return _said(exchange)
+        # What came over a new connection told the bot nothing of the time. Here it may come over another one.
+        half_way_ns = self._started_ns + exchange.asked.ns + exchange.took_ns // 2
+        return json_answer({"server_time": str((half_way_ns + self._ahead_ns) // MILLISECOND_NS)})
 
     def _state(self, exchange: Exchange | None) -> Said | None:
         """The mode is the world's matter: it is what it was then, or what was told a moment later."""
@@ -181,7 +187,7 @@ class Answers:
         return trio.current_time() - (self._now_ms() - int(start_at)) / 1000
 
     def _now_ms(self) -> int:
-        return (self._clock.wall_ns() + self._ahead_ns) // MILLISECOND_NS
+        return (self._clock.wall_ns() + (self._ahead_ns or 0)) // MILLISECOND_NS
 
     def _learn_time(self, exchange: Exchange) -> None:
         answer = exchange.ended

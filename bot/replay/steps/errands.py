@@ -72,6 +72,7 @@ class Exchange:
     is_answered: bool = False
     """An answer came: whoever asked was told at once."""
 
+    is_of_orders: bool = False
     is_cut: bool = False
     """The bot itself ended it: by a deadline of its own, or with the run."""
 

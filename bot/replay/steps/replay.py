@@ -33,7 +33,10 @@ from bot.session.login import read_markets
 from bot.settings import Settings
 from bot.trading.effects import (
     AccountRecovered,
+    CancelBatch,
     Effect,
+    LookUpOrders,
+    PlaceBatch,
     SendStarted,
     SetTimer,
     StopAsked,
@@ -112,6 +115,7 @@ class Replay:
             Kind.REQUEST: self._request,
             Kind.ANSWER: self._traffic.answer,
             Kind.FAILURE: self._traffic.failure,
+            Kind.WIRE: self._traffic.wire,
             Kind.GENERATION: self._connection.generation,
             Kind.INTENT: self._intent,
             Kind.OUTCOME: self._outcome,
@@ -164,6 +168,7 @@ class Replay:
         elif self.has_ended:
             self.misfit(record, "nothing comes after the end")
         else:
+            self._traffic.turn_to(record)
             handler(record)
         self._tape.turn_away()
 
@@ -327,13 +332,23 @@ class Replay:
                 due_ns = errand.due_ns(errand.effect)
                 if self._last.ns > due_ns + TIMER_LATE_NS:
                     self._unfinished(errand, f"a timer that was due at {due_ns} ns, and never elapsed")
-            elif errand.is_answered and (
-                self.has_ended or self._tape.record.kind not in {Kind.ANSWER, Kind.FRAME_IN}
-            ):
+            elif errand.is_answered and (self.has_ended or not self._is_being_told(errand)):
                 self._unfinished(errand, "something of which nobody was told how it ended")
         if self.has_ended:
             for exchange in self._traffic.under_way.values():
                 self._unfinished(exchange, "a request that has neither answer nor failure")
+
+    def _is_being_told(self, errand: Errand) -> bool:
+        """Whether the session was cut before the order manager could be told, or be told of a whole batch."""
+        match self._tape.record, errand.effect:
+            case Record(kind=Kind.ANSWER | Kind.FRAME_IN | Kind.WIRE), _:
+                return True
+            case (
+                Record(kind=Kind.OUTCOME, data={"client_id": told}),
+                PlaceBatch(orders=orders) | CancelBatch(orders=orders) | LookUpOrders(orders=orders),
+            ):
+                return any(order.client_id == told for order in orders)
+        return False
 
     def _unfinished(self, began: Errand | Exchange, what: str) -> None:
         self.differ(Divergence(began.record, began.ns, began.kind, what, began.told(), None))

@@ -40,6 +40,16 @@ class Failure(msgspec.Struct):
     failure: str
 
 
+class Wire(msgspec.Struct):
+    x: int
+    reused: bool
+    idle_ns: int
+    written_ns: int
+    first_ns: int
+    parsed_ns: int
+    rtt_us: int | None
+
+
 class Intent(msgspec.Struct):
     what: Signed
     client_id: str

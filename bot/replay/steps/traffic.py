@@ -69,6 +69,12 @@ class Traffic:
     asked: int = 0
     """How many requests there were."""
 
+    _awaits_wire: bool = attrs.field(default=False, init=False)
+    """An answer about orders was the last record, and what the connection tells of it has to be the next."""
+
+    _has_wires: bool | None = attrs.field(default=None, init=False)
+    """Sessions of older programs have none; None as long as nothing tells."""
+
     def venue_ms(self, ns: int | None = None) -> int:
         """The venue's time now, or at another moment of the session as it was reckoned then."""
         if ns is None:
@@ -90,7 +96,8 @@ class Traffic:
             self.misfit(record, "a request that the bot has no cause for")
             return
         self.tape.compare(Kind.REQUEST, http.told(asked.x, lane, request))
-        exchange = self.under_way[asked.x] = Exchange(asked.x, record.number, record.ns, request)
+        exchange = Exchange(asked.x, record.number, record.ns, request, is_of_orders=lane is Lane.ORDERS)
+        self.under_way[asked.x] = exchange
         if errand is not None:
             errand.exchanges.append(exchange)
 
@@ -147,6 +154,7 @@ class Traffic:
             return
         assert isinstance(exchange.request, Request)
         exchange.reused, exchange.elapsed_ns, exchange.is_answered = answer.reused, answer.elapsed_ns, True
+        self._awaits_wire = exchange.is_of_orders
         if exchange.request.secret_answer:
             if answer.body != HIDDEN:
                 self.misfit(record, "an answer that the bot does not write down")
@@ -200,6 +208,21 @@ class Traffic:
             exchange.is_cut = True
         else:
             exchange.result = failure_of(record)
+
+    def wire(self, record: Record) -> None:
+        """What a connection tells decides nothing."""
+        x = shaped(record, shapes.Wire).x
+        if self._has_wires is False or not 0 < x <= self.asked or x in self.under_way:
+            self.misfit(record, "what a connection tells of no request that ended, or others are missing")
+        self._has_wires = True
+
+    def turn_to(self, record: Record) -> None:
+        """``record`` is the next one, whatever it is about."""
+        if self._awaits_wire and record.kind is not Kind.WIRE:
+            if self._has_wires:
+                self.misfit(record, "what the connection tells of the answer before it is missing")
+            self._has_wires = False
+        self._awaits_wire = False
 
 
 def failure_of(record: Record) -> RequestError:

@@ -105,8 +105,6 @@ def play(schedule: Schedule, conditions: Conditions, *, tells_all: bool = False)
             warnings.catch_warnings(record=True) as warned,
         ):
             warnings.simplefilter("always")
-            # httpx makes a generator of a body that it sends in one piece; nothing hangs on its end.
-            warnings.filterwarnings("ignore", "Async generator 'httpx._content.ByteStream")
             played = run(_play, schedule, conditions, Path(folder), log, tells_all, seed=schedule.seed)
     finally:
         logger.remove(sink)

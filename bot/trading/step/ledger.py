@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 from loguru import logger
 
-from bot.core.latency import Latencies
+from bot.core.histogram import Histogram
 from bot.core.order import Event, ImpossibleEventError, Modification, Order, State
 from bot.paradex.answers import OrderReport
 from bot.trading.step.reported import ReportedTerms, read_order
@@ -37,13 +37,13 @@ class OrderCounts:
 
 @attrs.define
 class OrderLatencies:
-    sign: Latencies = attrs.field(factory=Latencies)
+    sign: Histogram = attrs.field(factory=Histogram)
     """Hash and signature."""
 
-    request: Latencies = attrs.field(factory=Latencies)
+    request: Histogram = attrs.field(factory=Histogram)
     """From handing the request to its connection until the answer was read."""
 
-    confirm: Latencies = attrs.field(factory=Latencies)
+    confirm: Histogram = attrs.field(factory=Histogram)
     """From handing the request to its connection until the channel said OPEN or CLOSED."""
 
 
