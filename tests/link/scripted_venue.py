@@ -18,8 +18,13 @@ from wsproto.utilities import ProtocolError
 from bot.core.clock import Clock
 from bot.core.errors import JournalError
 from bot.core.tape import Kind, NoTape, Stamp, Tape
+from bot.link.answer import Answer
 from bot.link.clock import TrioClock
 from bot.link.http import Http, HttpSettings, open_http
+from bot.link.pool import Lane
+from bot.paradex import rest
+from bot.paradex.answers import EmptyAnswer, SystemTime
+from bot.paradex.request import Request
 from bot.simulation.connection import State
 from bot.simulation.pipe import Ending
 from bot.simulation.rehearsal import contexts
@@ -359,3 +364,27 @@ def black_hole(s: Stage) -> None:
 
 def healthy(_: Stage) -> None:
     pass
+
+
+# The pool under test, asked for what everybody asks.
+
+ORDER: Request[EmptyAnswer] = Request(method="POST", path="/orders", answer=EmptyAnswer, body=b'{"size":"1"}')
+TIME = rest.system_time()
+
+TWO = HttpSettings(connections=2)
+
+
+async def order(http: Http) -> Answer[EmptyAnswer]:
+    async with http.reserve(Lane.ORDERS) as reservation:
+        return await reservation.send(ORDER)
+
+
+async def housekeeping(http: Http) -> Answer[SystemTime]:
+    async with http.reserve(Lane.HOUSEKEEPING) as reservation:
+        return await reservation.send(TIME)
+
+
+async def opened_venue(s: Stage) -> ScriptedRest:
+    venue = ScriptedRest()
+    await serve_tls(s, venue.serve)
+    return venue

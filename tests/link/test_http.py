@@ -12,7 +12,10 @@ import httpx  # noqa: ASYNC127 - facts about the library that the pool relies on
 import pytest
 import trio
 from scripted_venue import (
+    ORDER,
     REST_URL,
+    TIME,
+    TWO,
     Asked,
     Reaction,
     RecordingTape,
@@ -25,14 +28,16 @@ from scripted_venue import (
     established,
     hang_up,
     healthy,
+    housekeeping,
     mute,
     no_name,
     open_connections,
     open_pool,
+    opened_venue,
+    order,
     raw,
     refused,
     serve_tcp,
-    serve_tls,
     silence,
     trickle,
 )
@@ -40,29 +45,11 @@ from virtual_stage import DELAY, RTT, Stage, stage, virtually
 
 from bot.core.errors import BotError, NotSentError, RefusedError, UnknownOutcomeError, retold
 from bot.core.tape import HIDDEN, Kind
-from bot.link.answer import Answer
 from bot.link.http import Http, HttpSettings
 from bot.link.pool import Lane
 from bot.paradex import rest
-from bot.paradex.answers import EmptyAnswer, SystemTime
-from bot.paradex.request import Request
 from bot.simulation.pipe import Ending
 from bot.simulation.rehearsal import contexts
-
-ORDER: Request[EmptyAnswer] = Request(method="POST", path="/orders", answer=EmptyAnswer, body=b'{"size":"1"}')
-TIME = rest.system_time()
-
-TWO = HttpSettings(connections=2)
-
-
-async def order(http: Http) -> Answer[EmptyAnswer]:
-    async with http.reserve(Lane.ORDERS) as reservation:
-        return await reservation.send(ORDER)
-
-
-async def housekeeping(http: Http) -> Answer[SystemTime]:
-    async with http.reserve(Lane.HOUSEKEEPING) as reservation:
-        return await reservation.send(TIME)
 
 
 async def took(call: Callable[[], Awaitable[object]]) -> float:
@@ -70,12 +57,6 @@ async def took(call: Callable[[], Awaitable[object]]) -> float:
     start = trio.current_time()
     await call()
     return (trio.current_time() - start) / RTT
-
-
-async def opened_venue(s: Stage) -> ScriptedRest:
-    venue = ScriptedRest()
-    await serve_tls(s, venue.serve)
-    return venue
 
 
 async def ranked(http: Http, venue: ScriptedRest) -> list[int]:

@@ -66,6 +66,17 @@ async def test_a_call_takes_one_round_trip() -> None:
         ]
         assert "11" not in str(play.left)
         assert HIDDEN in hidden[0]
+        [first, second] = [data for _, data in play.tape.told(Kind.WIRE)]
+        assert first == {
+            "x": 1,
+            "reused": True,
+            "idle_ns": 0,
+            "written_ns": round(OPEN * 1e9),
+            "first_ns": round((OPEN + RTT) * 1e9),
+            "parsed_ns": round((OPEN + RTT) * 1e9),
+            "rtt_us": None,
+        }
+        assert (second["x"], second["first_ns"]) == (2, round((OPEN + 2 * RTT) * 1e9))
         assert play.failures == []
 
 
