@@ -9,6 +9,7 @@ from scripted_venue import (
     EPOCH_NS,
     ORDER,
     TWO,
+    Asked,
     RecordingTape,
     answer,
     housekeeping,
@@ -80,6 +81,23 @@ async def test_the_tape_has_the_way_of_each_order() -> None:
     assert (refused["x"], refused["idle_ns"]) == (3, 0)
     kinds = [record.kind for record in tape.records]
     assert [kinds[at - 1] for at, kind in enumerate(kinds) if kind is Kind.WIRE] == [Kind.ANSWER] * 3
+
+
+@virtually
+async def test_the_first_byte_is_not_the_last() -> None:
+    """An answer that comes in pieces began with its first one."""
+
+    async def in_pieces(stream: trio.abc.Stream, _: Asked) -> None:
+        for piece in (b"HTTP/1.1 200 OK\r\n", b"content-length: 2\r\n\r\n", b"{}"):
+            await stream.send_all(piece)
+            await trio.sleep(1)
+
+    tape = RecordingTape(TrioClock(EPOCH_NS))
+    async with stage() as s, open_pool(s, TWO, tape=tape) as http:
+        (await opened_venue(s)).reaction = in_pieces
+        await order(http)
+    [(_, wire)] = tape.told(Kind.WIRE)
+    assert (wire["first_ns"], wire["parsed_ns"]) == (ns(3 * RTT), ns(3 * RTT + 2))
 
 
 @virtually
