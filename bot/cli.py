@@ -237,6 +237,23 @@ def build(early: EarlySignals) -> App:
 
         return orders(name, _sessions, every=all_, json=json)
 
+    @app.command(help=VERBS["latency"])
+    def latency(
+        *,
+        from_: Annotated[str, Parameter(name="--from")],
+        json: Annotated[bool, Parameter(negative="")] = False,
+    ) -> int:
+        """Print how long orders waited for what: each phase of those that were sent alone, and answered.
+
+        Args:
+            from_: a session, by a file of it or its run id.
+            json: one JSON object, with histograms that add up.
+        """
+        early.restore()
+        from bot.lab.latency.verb import latency
+
+        return latency(from_, _sessions, json=json)
+
     @app.command(name="cancel-all", help=VERBS["cancel-all"])
     def cancel_everything(
         *,

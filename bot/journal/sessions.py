@@ -37,6 +37,20 @@ def session_named(name: str, sessions: Callable[[], Iterable[RecordedSession]]) 
     return next((session for session in sessions() if session.header.run_id == name), None)
 
 
+def session_chosen(name: str | None, folder: Callable[[], Path]) -> RecordedSession:
+    """By a file of it, or its run id; without a name the newest in ``folder``. Raises what `session_named` does."""
+
+    def in_folder() -> list[RecordedSession]:
+        return newest_first(folder(), lambda _: None)
+
+    session = next(iter(in_folder()), None) if name is None else session_named(name, in_folder)
+    if session is None:
+        raise NotAJournalError(
+            f"{folder()} holds no session{f' {name}' if name else ''}, and there is no such file"
+        )
+    return session
+
+
 def in_words(error: Exception) -> str:
     """What is wrong, with the file that it is wrong with."""
     return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)

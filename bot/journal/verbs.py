@@ -25,9 +25,9 @@ from bot.journal.checks import Finding, findings
 from bot.journal.concern import about, ids_of
 from bot.journal.file import is_being_written
 from bot.journal.output import complain, into_a_pipe, put, put_json
-from bot.journal.reader import Damage, NotAJournalError, RecordedSession
+from bot.journal.reader import Damage, RecordedSession
 from bot.journal.record import Record
-from bot.journal.sessions import in_words, newest_first, session_named
+from bot.journal.sessions import in_words, newest_first, session_chosen
 from bot.journal.tally import Tally
 from bot.journal.telling import as_json, told, utc
 
@@ -77,7 +77,7 @@ def show(
         json: the records as they are.
     """
     try:
-        session = _session(name, folder)
+        session = session_chosen(name, folder)
         chosen = _chosen(session, order, frozenset(kinds), _place(begin), _place(end) if end else None)
     except (OSError, ValueError) as error:
         complain(in_words(error))
@@ -116,7 +116,7 @@ def verify(sessions: Iterable[str], folder: Callable[[], Path], *, json: bool = 
     code = GOOD
     for name in sessions:
         try:
-            session = _session(name, folder)
+            session = session_chosen(name, folder)
         except (OSError, ValueError) as error:
             code = REFUSED
             if json:
@@ -207,20 +207,6 @@ def _end(session: RecordedSession, tally: Tally) -> str:
 
 def _plain(damage: Damage | None) -> dict[str, Any] | None:
     return None if damage is None else attrs.asdict(damage) | {"part": str(damage.part)}
-
-
-def _session(name: str | None, folder: Callable[[], Path]) -> RecordedSession:
-    """None is the newest."""
-
-    def in_folder() -> list[RecordedSession]:
-        return newest_first(folder(), lambda _: None)
-
-    session = next(iter(in_folder()), None) if name is None else session_named(name, in_folder)
-    if session is None:
-        raise NotAJournalError(
-            f"{folder()} holds no session{f' {name}' if name else ''}, and there is no such file"
-        )
-    return session
 
 
 Place = tuple[Callable[[Record], int], int]

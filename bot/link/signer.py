@@ -12,6 +12,7 @@ from typing import NoReturn, final
 import attrs
 from loguru import logger
 
+from bot.core.clock import Clock
 from bot.paradex.address import AccountClasses, account_address, from_hex, to_hex
 from bot.paradex.snip12 import MessageHasher, OrderTerms, Pedersen
 
@@ -108,6 +109,9 @@ class Signature:
     struct_hash: int | None = attrs.field(default=None, repr=False, eq=False)
     """Of an order, new or modified: the hash of what it says, without account and chain."""
 
+    hashed_ns: int | None = attrs.field(default=None, repr=False, eq=False)
+    """When ``message_hash`` was known, and signing began: of an order, by the clock that the `Signer` was given."""
+
     def wire(self) -> str:
         """``["<r>","<s>"]``, decimal, without spaces: what headers and the ``signature`` of bodies carry."""
         return f'["{self.r}","{self.s}"]'
@@ -138,6 +142,7 @@ class Signer:
 
     _hasher: MessageHasher
     _sign: Callable[[int], Signature]
+    _clock: Clock | None
 
     def __init__(self) -> None:
         raise TypeError("a Signer comes from open_signer()")
@@ -165,11 +170,18 @@ class Signer:
         return self._sign_struct(self._hasher.modify_struct(terms, order_id=order_id))
 
     def _sign_struct(self, struct: int) -> Signature:
-        return attrs.evolve(self._sign(self._hasher.message(struct)), struct_hash=struct)
+        message = self._hasher.message(struct)
+        hashed_ns = None if self._clock is None else self._clock.monotonic_ns()
+        return attrs.evolve(self._sign(message), struct_hash=struct, hashed_ns=hashed_ns)
 
 
 def open_signer(
-    *, private_key: str, chain_id: str, account: str | AccountClasses, curve: Curve | None = None
+    *,
+    private_key: str,
+    chain_id: str,
+    account: str | AccountClasses,
+    curve: Curve | None = None,
+    clock: Clock | None = None,
 ) -> Signer:
     """Make the capability to sign.
 
@@ -179,6 +191,7 @@ def open_signer(
         account: the address as hexadecimal text (a subkey needs its main account's), or the class hashes from
             which the address of the key's own account follows.
         curve: who does the arithmetic; `find_curve` decides if nobody does.
+        clock: tells when an order was hashed.
 
     Raises:
         PrivateKeyRefusedError: no key, 0, or not below the order of the curve.
@@ -202,6 +215,7 @@ def open_signer(
         curve.library,
         MessageHasher.for_account(curve.pedersen, chain_id=chain_id, account=address),
         sign,
+        clock,
     )
     return signer
 

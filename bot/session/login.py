@@ -136,6 +136,7 @@ class Login:
                 private_key=self.identity.private_key,
                 chain_id=config.starknet_chain_id,
                 account=self.identity.address or classes,
+                clock=self.clock.ours,
             )
         except ValueError as unusable:
             raise FatalError(f"no signer for this key and this venue: {unusable}") from unusable

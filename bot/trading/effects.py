@@ -200,6 +200,9 @@ class SendStarted(Item):
     """So much later than we reckon it may be at the venue, or sooner: more where the last measurement was slow."""
 
     # For the tape; no step looks at these.
+    hash_ns: int | None = attrs.field(default=None, kw_only=True, eq=False)
+    """How long the hash alone took, where that is known."""
+
     struct_hash: int = attrs.field(default=0, kw_only=True, eq=False)
     message_hash: int = attrs.field(default=0, kw_only=True, eq=False)
     signature_digest: str = attrs.field(default="", kw_only=True, eq=False)

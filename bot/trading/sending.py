@@ -55,11 +55,17 @@ class Way(Protocol):
 
 @attrs.frozen
 class _Signing:
-    """A signature, the venue time (unix ms) that is in it, and how long it took."""
+    """A signature, the venue time (unix ms) that is in it, when it was begun, and how long it took."""
 
     signature: Signature
     timestamp: int
+    began_ns: int
     ns: int
+
+    @property
+    def hash_ns(self) -> int | None:
+        hashed_ns = self.signature.hashed_ns
+        return None if hashed_ns is None else hashed_ns - self.began_ns
 
 
 @attrs.frozen(kw_only=True)
@@ -198,7 +204,7 @@ class Sender:
             signature = sign(timestamp)
         except UnsignableError as error:
             raise NotSentError(str(error)) from error
-        return _Signing(signature, timestamp, self.clock.monotonic_ns() - started_ns)
+        return _Signing(signature, timestamp, started_ns, self.clock.monotonic_ns() - started_ns)
 
     def _start(self, order: Order, what: Signed, signing: _Signing, request: Sent) -> None:
         signature = signing.signature
@@ -210,6 +216,7 @@ class Sender:
                 signing.ns,
                 what,
                 clock_margin_ns(self.venue_clock.uncertainty_ns),
+                hash_ns=signing.hash_ns,
                 struct_hash=signature.struct_hash or 0,
                 message_hash=signature.message_hash,
                 signature_digest=signature.digest(),

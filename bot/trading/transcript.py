@@ -78,6 +78,7 @@ def of_item(item: Item) -> Line:  # noqa: C901, PLR0911, PLR0912 - one case for 
                     "signature_digest": item.signature_digest,
                     "request": item.request,
                 }
+                | ({} if item.hash_ns is None else {"hash_ns": item.hash_ns})
                 | ({} if item.margin_ns == CLOCK_MARGIN_NS else {"margin_ns": item.margin_ns}),
             )
         case AccountRecovered():

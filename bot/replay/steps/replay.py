@@ -260,6 +260,7 @@ class Replay:
                 intent.sign_ns,
                 intent.what,
                 intent.margin_ns,
+                hash_ns=intent.hash_ns,
                 struct_hash=hashes.struct,
                 message_hash=hashes.message,
                 signature_digest=hashes.digest,

@@ -58,6 +58,7 @@ class Intent(msgspec.Struct):
     sign_ns: int
     message_hash: str
     signature_digest: str
+    hash_ns: int | None = None
     margin_ns: int = CLOCK_MARGIN_NS
 
 
