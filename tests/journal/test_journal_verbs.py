@@ -391,6 +391,16 @@ def test_nothing_that_can_be_read_is_too_odd_to_be_told(found: list[Record]) -> 
             "modify a to 1 @ 2 id=9",
         ),
         (
+            "wire",
+            {"x": 3, "reused": True, "idle_ns": 5 * 10**6, "rtt_us": 40},
+            "#3: a connection that was open, idle for 5.00 ms, the kernel's round trip is 40 µs",
+        ),
+        (
+            "wire",
+            {"x": 3, "reused": False, "idle_ns": 0, "rtt_us": None},
+            "#3: a new connection, idle for 0.00 ms",
+        ),
+        (
             "intent",
             {"what": "modify", "client_id": "a", "sign_ns": 10**6},
             "a: modification signed in 1.00 ms, struct hash",
@@ -543,6 +553,12 @@ NOTHING_LEFT: tuple[str, Any] = "recovered", {"orders": [], "run_ids": [], "seen
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl"
 
 IMPOSSIBLE: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
+    ("a wire of nothing", [("wire", {"x": 7})], ["1: it is about exchange 7, which has not ended"]),
+    (
+        "a wire before its answer",
+        [("http>", {"x": 1, "method": "GET", "path": "/"}), ("wire", {"x": 1}), ("http<", {"x": 1})],
+        ["2: it is about exchange 1, which has not ended"],
+    ),
     ("an answer to nothing", [("http<", {"x": 7})], ["1: it ends exchange 7, which is not open"]),
     (
         "two answers",
