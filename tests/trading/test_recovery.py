@@ -13,6 +13,7 @@ from trading_stage import (
     on_channel,
     open_desk,
     report,
+    snapshot,
 )
 
 from bot.core.errors import SessionGoneError
@@ -181,3 +182,17 @@ def test_an_answer_of_an_earlier_run_is_not_waited_for() -> None:
     assert desk.step(looked_up(None, f"{EARLIER}-1")) == [
         SetTimer(Timer(LOOK_UP, f"{EARLIER}-1"), LOOK_AGAIN_S)
     ]
+
+
+def test_an_update_of_long_ago_does_not_open_trading() -> None:
+    """It says that an order of an earlier run is open, and the next snapshot has none: first it is looked for."""
+    desk = new_desk()
+    take_over(desk)
+    desk.step(stray("OPEN"))
+    decided = desk.step(snapshot(desk.clock.now_ns))
+    assert [each.order.client_id for each in decided if isinstance(each, LookUpOrder)] == [f"{EARLIER}-9"]
+    desk.open_session()
+    assert opened(desk) == 0
+    desk.step(looked_up(stray("CLOSED").report, f"{EARLIER}-9"))
+    assert opened(desk) == 1
+    assert desk.manager.ledger.live() == []

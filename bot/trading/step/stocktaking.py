@@ -126,7 +126,10 @@ class Stocktaking:
     def _look_for_missing(self, snapshot: Snapshot) -> None:
         present = {report.client_id for report in snapshot.open_orders}
         for order in self._ledger.live():
-            sent_before = order.sent_ns is not None and order.sent_ns < snapshot.requested_ns
+            if order.sent_ns is None:  # of an earlier run, or not sent at all
+                sent_before = self._ledger.is_of_earlier_run(order.client_id)
+            else:
+                sent_before = order.sent_ns < snapshot.requested_ns
             if sent_before and order.state is not State.SENT and order.client_id not in present:
                 self._missing[order.client_id] = self._decisions.now_ns
                 self._pursuit.look_up(order)
