@@ -15,7 +15,7 @@ test *ARGS: lint
 lint: _env
     .venv/bin/ruff check
     .venv/bin/ruff format --check
-    grep -lrE 'async|trio' bot tests --include='*.py' | xargs -n 8 -P {{num_cpus()}} .venv/bin/flake8-async --startable-in-context-manager=run,supervise,serve,_hold,_log_in,watch_signals,undergo
+    grep -lrE 'async|trio' bot benchmarks tests --include='*.py' | xargs -n 8 -P {{num_cpus()}} .venv/bin/flake8-async --startable-in-context-manager=run,supervise,serve,_hold,_log_in,watch_signals,undergo
     .venv/bin/mypy
 
 # Format, and mend what can be mended safely.
@@ -23,9 +23,9 @@ fmt: _env
     .venv/bin/ruff check --fix
     .venv/bin/ruff format
 
-# Hash and signature of an order, side by side with starknet-py in one run; then what a simulated hour costs.
+# Measure, each thing beside something it can be compared with: --json FILE, --only NAME, --quick.
 bench *ARGS: _env
-    @exec {{python}} -m bot.lab.bench {{ARGS}}
+    @exec {{python}} -m benchmarks {{ARGS}}
 
 # All that takes too long for `just test`, about an hour: two thousand seeds, the bugs, the sweep, the wire.
 campaign: _env
@@ -50,32 +50,29 @@ proxy *ARGS: _env
 day *ARGS: _env
     @exec {{python}} -m bot.lab.day {{ARGS}}
 
-# The SDK's signing wheel exists for Python 3.10 only; PYTHON310 names one that uv does not find by itself.
 # Real clients against the embedded exchange: ccxt, and the venue's own SDK, each in an environment of its own.
 clients *ARGS: _env
     #!/bin/sh
     set -eu
-    client() {
-        venv=clients/.venv-$1
-        cmp -s clients/requirements-$1.txt $venv/.installed && return
-        .venv/bin/uv venv --quiet --no-project --clear --python "$2" $venv
-        .venv/bin/uv pip install --quiet --python $venv/bin/python --require-hashes -r clients/requirements-$1.txt
-        cp clients/requirements-$1.txt $venv/.installed
-    }
     failed=0
-    client ccxt {{python}}
+    sh clients/install.sh ccxt
     clients/.venv-ccxt/bin/python clients/ccxt_client.py {{ARGS}} || failed=1
-    if python310=$(.venv/bin/uv python find --no-project --no-python-downloads "${PYTHON310:-3.10}" 2>/dev/null); then
-        client sdk "$python310"
+    if sh clients/install.sh sdk; then
         clients/.venv-sdk/bin/python clients/sdk_client.py {{ARGS}} || failed=1
+    elif [ $? = 3 ]; then
+        echo "paradex-py is skipped"
     else
-        echo "paradex-py is skipped: its signing library has no wheel but for Python 3.10, and uv finds none (set PYTHON310)"
+        failed=1
     fi
     exit $failed
 
+# A minute of orders and cancels at an even pace: is every one confirmed, and what does it cost?
+flow *ARGS: _env
+    @exec {{python}} -m bot.lab.flow {{ARGS}}
+
 # How many orders a second the embedded exchange takes, and what verifying them costs.
 load *ARGS: _env
-    @exec {{python}} -m bot.lab.load {{ARGS}}
+    @exec {{python}} -m benchmarks.load {{ARGS}}
 
 # Record a session of the embedded exchange, for tests/replay/sessions/; without a name list those there are.
 session *ARGS: _env

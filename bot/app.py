@@ -21,6 +21,7 @@ from bot.link.clock import VenueClock
 from bot.link.http import Http, open_http
 from bot.link.secrets import Redactor
 from bot.paradex.environment import Venue
+from bot.paradex.jwt import is_interactive
 from bot.session.capabilities import open_rest
 from bot.session.entry import OrderEntry
 from bot.session.generation import Generations
@@ -96,12 +97,15 @@ async def trade(settings: Settings, around: Surroundings, stop: Stop) -> Summary
         http_settings.connect_timeout,
         http_settings.request_timeout,
     )
+    async with open_http(http_settings, around.venue.rest_url, around.tls, around.clock, around.tape) as http:
+        return await trade_over(http, settings, around, stop)
+
+
+async def trade_over(http: Http, settings: Settings, around: Surroundings, stop: Stop) -> Summary:
+    """The same with a client of the caller's."""
     venue_clock = VenueClock(around.clock)
     wanted_ns = around.clock.monotonic_ns()
-    async with (
-        open_http(http_settings, around.venue.rest_url, around.tls, around.clock, around.tape) as http,
-        trio.open_nursery() as services,
-    ):
+    async with trio.open_nursery() as services:
         alarms = Alarms(settings.alarm, services, around.redactor.redact)
         login = Login(
             http=http,
@@ -223,7 +227,7 @@ class Work:
                 await cancel_leftovers(authed, left)
             for order in left:
                 logger.error("[STOP] Paradex order unresolved: {}", describe(order))
-        return self._summary(manager, generations, left)
+        return self._summary(manager, generations, left, inbox.watchdog.longest_ns)
 
     async def _take_over(self, recovered: Recovered, inbox: Inbox) -> None:
         """Put what earlier runs left into the ordered stream, and on the disk, before anything else leaves."""
@@ -321,16 +325,19 @@ class Work:
         self.around.tape.write(Kind.COMMAND, {"command": "hurry"})
         work.deadline = min(work.deadline, trio.current_time() + HURRY_DEADLINE)
 
-    def _summary(self, manager: OrderManager, generations: Generations, unresolved: list[Order]) -> Summary:
+    def _summary(
+        self, manager: OrderManager, generations: Generations, unresolved: list[Order], longest_step_ns: int
+    ) -> Summary:
         return Summary(
             environment=self.settings.environment,
             exit_reason=self.stop.reason,
             is_fatal=self.stop.is_fatal,
             generations=generations.count,
+            is_interactive=is_interactive(self.logged_in.authed.token.text),
             alarms=self.alarms.raised,
             ready_ms=generations.ready_ms,
             orders=manager.ledger.counts,
             unresolved=unresolved,
             http=self.http.counters,
-            latencies=manager.ledger.latencies,
+            longest_step_ns=longest_step_ns,
         )

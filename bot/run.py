@@ -3,6 +3,7 @@
 import os
 import random
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bot import app
 from bot.core.errors import FatalError, leaves
 from bot.core.recovered import NoClaim
 from bot.core.tape import NoTape, Tape
+from bot.garbage import collect_now_and_then, garbage_kept_away
 from bot.journal.account import Holder
 from bot.journal.claim import LocalClaim
 from bot.journal.file import LocalDisk
@@ -22,6 +24,7 @@ from bot.journal.names import SUFFIX
 from bot.journal.parts import Parts
 from bot.journal.redact import hashing_key
 from bot.journal.store import begin, state_directory
+from bot.latency.watch import LatencyWatch
 from bot.link.clock import SystemClock
 from bot.link.outlet import open_outlet
 from bot.link.secrets import KeyUnavailableError, Redactor, Secret, find_key, new_key
@@ -68,40 +71,67 @@ class Options:
                 )
 
 
+Trade = Callable[[Settings, app.Surroundings, Stop], Awaitable[Summary]]
+"""What is done in a run: `bot.app.trade`, or something around it."""
+
+FindPlace = Callable[[Settings, Stop], AbstractAsyncContextManager[Place | None]]
+"""Where it is done: `bot.place.open_place`, or somewhere else."""
+
+REFUSALS = (ValueError, SettingsError, KeyUnavailableError)
+"""Why nothing is started. The text is for people."""
+
+
 def run_bot(options: Options, early: EarlySignals) -> int:
     """Run the bot; returns the exit code. Nothing has been started where it is 2."""
-    clock, rng = SystemClock(), random.SystemRandom()
-    run_id = app.new_run_id(clock, rng)
     try:
         options.check()
         settings = load(options.settings, os.environ).settings
         require_live(settings, live=options.live)
-        key = (
-            new_key() if settings.environment == "embedded" else find_key(settings.account, os.environ).secret
-        )
-        parse_private_key(key.reveal())
-        redactor = Redactor()
-        redactor.register(key)
-        state = _open_state(options, settings)
-        parts = _place_for_journal(options, settings, run_id)
-    except (ValueError, SettingsError, KeyUnavailableError) as error:
+        session = new_session(options, settings)
+    except REFUSALS as error:
         sys.stderr.write(f"{error}\n")
         return BAD_SETTINGS
-    session = _Session(clock, rng, run_id, key, redactor, state, parts)
+    ended = run_session(settings, options, session, early)
+    if isinstance(ended, int):
+        return ended
+    with open_outlet(sys.stdout) as stdout:
+        stdout.write(session.redactor.redact(ended.to_table()))
+    return ended.exit_code
+
+
+def new_session(options: Options, settings: Settings) -> "RunSession":
+    """Everything that a run needs and that can be missing. Raises one of `REFUSALS`."""
+    clock, rng = SystemClock(), random.SystemRandom()
+    run_id = app.new_run_id(clock, rng)
+    key = new_key() if settings.environment == "embedded" else find_key(settings.account, os.environ).secret
+    parse_private_key(key.reveal())
+    redactor = Redactor()
+    redactor.register(key)
+    state = _open_state(options, settings)
+    return RunSession(clock, rng, run_id, key, redactor, state, _place_for_journal(options, settings, run_id))
+
+
+def run_session(
+    settings: Settings,
+    options: Options,
+    session: "RunSession",
+    early: EarlySignals,
+    trade: Trade = app.trade,
+    find_place: FindPlace = open_place,
+) -> Summary | int:
+    """Run it from its start to its end. An exit code where it did not come to a summary: the log says why."""
     with open_outlet(sys.stderr) as stderr:
-        set_up(settings.log, redactor, stderr)
+        set_up(settings.log, session.redactor, stderr)
         try:
-            summary = trio.run(_run, settings, options, session, early)
+            summary = trio.run(_run, settings, options, session, early, trade, find_place)
             if options.summary is not None:
-                options.summary.write_bytes(redactor.redact(summary.to_json().decode()).encode())
+                options.summary.write_bytes(session.redactor.redact(summary.to_json().decode()).encode())
         except Exception as error:  # noqa: BLE001 - the last place that can still say something
             return _report(error)
         finally:
-            if parts is not None:
-                parts.give_back()
-    with open_outlet(sys.stdout) as stdout:
-        stdout.write(redactor.redact(summary.to_table()))
-    return summary.exit_code
+            if session.parts is not None:
+                session.parts.give_back()
+    return summary
 
 
 @attrs.frozen
@@ -149,7 +179,7 @@ def _report(error: Exception) -> int:
 
 
 @attrs.frozen
-class _Session:
+class RunSession:
     """What is decided of a run before anything of it starts."""
 
     clock: SystemClock
@@ -162,7 +192,14 @@ class _Session:
     """Where it is recorded; None if it is not."""
 
 
-async def _run(settings: Settings, options: Options, session: _Session, early: EarlySignals) -> Summary:
+async def _run(
+    settings: Settings,
+    options: Options,
+    session: RunSession,
+    early: EarlySignals,
+    trade: Trade,
+    find_place: FindPlace,
+) -> Summary:
     stop = Stop()
     async with trio.open_nursery() as nursery:
         await nursery.start(watch_signals, stop, early)
@@ -170,17 +207,17 @@ async def _run(settings: Settings, options: Options, session: _Session, early: E
             nursery.start_soon(stop.ask_after, options.seconds)
         if session.parts is not None and options.record is None:
             nursery.start_soon(LocalDisk().compress_all, session.parts.file.path.parent)
-        async with open_place(settings, stop) as place:
+        async with find_place(settings, stop) as place:
             if place is None:
                 summary = Summary(environment=settings.environment, exit_reason=stop.reason)
             else:
-                summary = await _trade(settings, options, session, place, stop)
+                summary = await _trade(settings, options, session, place, stop, trade)
         nursery.cancel_scope.cancel()
     return summary
 
 
 async def _trade(
-    settings: Settings, options: Options, session: _Session, place: Place, stop: Stop
+    settings: Settings, options: Options, session: RunSession, place: Place, stop: Stop, trade: Trade
 ) -> Summary:
     ethereum_address = settings.account.ethereum_address
     if settings.environment == "embedded":
@@ -204,9 +241,19 @@ async def _trade(
     )
     is_clean = False
     try:
-        async with _open_tape(settings, session, around, stop) as tape:
-            summary = await app.trade(settings, attrs.evolve(around, tape=tape), stop)
-        summary = attrs.evolve(summary, is_fatal=stop.is_fatal)  # the journal may have failed at its very end
+        async with _open_tape(settings, session, around, stop) as tape, trio.open_nursery() as nursery:
+            watch = LatencyWatch(tape)
+            nursery.start_soon(watch.run)
+            nursery.start_soon(collect_now_and_then)
+            with garbage_kept_away(session.clock) as garbage:
+                summary = await trade(settings, attrs.evolve(around, tape=watch), stop)
+            nursery.cancel_scope.cancel()
+        summary = attrs.evolve(
+            summary,
+            latency=watch.finish(),
+            garbage=garbage.pauses,
+            is_fatal=stop.is_fatal,  # the journal may have failed at its very end
+        )
         is_clean = summary.exit_code == 0
     finally:
         if claim is not None:
@@ -215,7 +262,7 @@ async def _trade(
     return summary
 
 
-def _new_claim(settings: Settings, options: Options, session: _Session, venue: Venue) -> LocalClaim | None:
+def _new_claim(settings: Settings, options: Options, session: RunSession, venue: Venue) -> LocalClaim | None:
     """None for an account that was made for this run: nobody else has it, and it ends with the run."""
     if settings.environment == "embedded" or session.state is None:
         return None
@@ -231,7 +278,7 @@ def _new_claim(settings: Settings, options: Options, session: _Session, venue: V
 
 
 def _open_tape(
-    settings: Settings, session: _Session, around: app.Surroundings, stop: Stop
+    settings: Settings, session: RunSession, around: app.Surroundings, stop: Stop
 ) -> AbstractAsyncContextManager[Tape]:
     if session.parts is None or session.state is None:
         logger.info("[INIT] Paradex session is not recorded")

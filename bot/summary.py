@@ -1,14 +1,16 @@
 """What a run came to: the table that is printed at its end, and the JSON for ``--summary``."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 import msgspec
 
-from bot.core.histogram import PERCENTILES
+from bot.core.histogram import Histogram
 from bot.core.order import Order
+from bot.latency.distributions import Distributions
 from bot.link.http import HttpCounters
-from bot.trading.step.ledger import OrderCounts, OrderLatencies
+from bot.trading.step.ledger import OrderCounts
 
 
 @attrs.frozen(kw_only=True)
@@ -19,12 +21,20 @@ class Summary:
     exit_reason: str
     is_fatal: bool = False
     generations: int = 0
+    is_interactive: bool | None = None
+    """Whether the token says that its orders are Retail ones, which the venue delays; None if it does not say."""
+
     alarms: list[str] = attrs.field(factory=list)
     ready_ms: float | None = None
     orders: OrderCounts = attrs.field(factory=OrderCounts)
     unresolved: list[Order] = attrs.field(factory=list)
     http: HttpCounters = attrs.field(factory=HttpCounters)
-    latencies: OrderLatencies = attrs.field(factory=OrderLatencies)
+    latency: Distributions = attrs.field(factory=Distributions)
+    longest_step_ns: int = 0
+    """Of the processor's time: during a step nothing else happens."""
+
+    garbage: Histogram = attrs.field(factory=Histogram)
+    """How long collections of garbage stopped everything."""
 
     @property
     def exit_code(self) -> int:
@@ -36,13 +46,14 @@ class Summary:
             "environment": self.environment,
             "exit_reason": self.exit_reason,
             "generations": self.generations,
+            "interactive_token": self.is_interactive,
             "alarms": self.alarms,
             "ready_ms": None if self.ready_ms is None else round(self.ready_ms, 3),
             "orders": attrs.asdict(self.orders) | {"unresolved": len(self.unresolved)},
             "http": attrs.asdict(self.http),
-            "latency_ms": {
-                name: getattr(self.latencies, name).summary_ms() for name in ("sign", "request", "confirm")
-            },
+            "latency_ms": self.latency.to_dict(),
+            "longest_step_ms": round(self.longest_step_ns / 1e6, 3),
+            "garbage_ms": self.garbage.summary_ms(),
         }
 
     def to_json(self) -> bytes:
@@ -61,18 +72,21 @@ class Summary:
             ),
             f"sessions    {self.generations}"
             + (f"  first ready after {self.ready_ms:.0f} ms" if self.ready_ms else ""),
+            f"steps       longest {report['longest_step_ms']:.3f} ms",
+            f"garbage     {_pauses(report['garbage_ms'])}",
             "",
-            f"{'latency, ms':<12}{'count':>8}{'p50':>10}{'p90':>10}{'p99':>10}{'p99.9':>10}{'max':>10}",
+            *self.latency.to_text().splitlines(),
+            "",
+            *(f"ALARM       {alarm}" for alarm in self.alarms),
         ]
-        for name, figures in report["latency_ms"].items():
-            cells = (figures[key] for key in (*PERCENTILES, "max"))
-            lines.append(
-                f"{name:<12}{figures['count']:>8}"
-                + "".join("         –" if cell is None else f"{cell:>10.3f}" for cell in cells)
-            )
-        lines += ["", *(f"ALARM       {alarm}" for alarm in self.alarms)]
         lines += [f"UNRESOLVED  {describe(order)}" for order in self.unresolved]
         return "\n".join(lines).rstrip() + "\n"
+
+
+def _pauses(figures: Mapping[str, float | int | None]) -> str:
+    if not figures["count"]:
+        return "no pauses"
+    return f"pauses {figures['count']}  p50 {figures['p50']:.3f} ms  max {figures['max']:.3f} ms"
 
 
 def describe(order: Order) -> str:

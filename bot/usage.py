@@ -4,7 +4,7 @@ VERBS = {
     "run": "Trade until Ctrl-C: on the embedded exchange, or where the settings say.",
     "exchange": "Serve the embedded exchange on its own, for any client of the venue.",
     "orders": "List our orders, or the history of one, from recorded sessions.",
-    "latency": "Tell where the time of the orders of a recorded session went.",
+    "latency": "Measure where the time of orders goes, or read it from recorded sessions.",
     "journal": "List, show or verify recorded sessions.",
     "simulate": "Play the bot against everything that can go wrong, seed by seed, and judge.",
     "replay": "Run a recorded session again, and compare.",

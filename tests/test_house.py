@@ -13,7 +13,7 @@ FLOORS = [
     {"core"},
     {"paradex"},
     {"link", "journal"},
-    {"session"},
+    {"session", "latency"},
     {"trading"},
     {"app", "settings", "log", "alarm", "summary"},
 ]
@@ -41,12 +41,12 @@ EXCHANGE_FLOORS = [
 """The exchange's own floors, the lowest first: a folder or module each."""
 
 ONLY_IMPORTERS = {
-    "httpx": {"link/http.py", "link/line.py"},
-    "httpcore": {"link/line.py"},
+    "httpx": {"link/http.py"},
+    "httpcore": set[str](),
     "trio_websocket": {"link/websocket.py", "exchange/websocket.py"},
     "fast_stark_crypto": {"link/signer.py", "exchange/identity/stark.py"},
-    "starknet_py": {"link/signer.py", "link/crosscheck.py", "lab/signing.py"},
-    "time": {"link/clock.py", "lab/journal.py", "lab/signing.py"},
+    "starknet_py": {"link/signer.py", "link/crosscheck.py"},
+    "time": {"link/clock.py"},
     "uuid": set[str](),
 }
 
@@ -115,6 +115,12 @@ def test_each_library_has_its_door(library: str) -> None:
         if any(name == library or name.startswith(f"{library}.") for name in imported(module))
     }
     assert importers <= ONLY_IMPORTERS[library]
+
+
+def test_the_bot_knows_nothing_of_what_measures_and_tests_it() -> None:
+    """It is installed without its benchmarks and its tests."""
+    for module in MODULES:
+        assert not {"benchmarks", "tests"} & {name.split(".")[0] for name in imported(module)}, module
 
 
 def test_core_and_paradex_do_no_io() -> None:

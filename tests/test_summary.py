@@ -4,12 +4,14 @@ import json
 
 import attrs
 import pytest
+from span_stage import IN_MS, WHOLE
 
 from bot.core.histogram import Histogram
 from bot.core.order import Instruction, Order, OrderType, Side, State
+from bot.latency.distributions import Distributions
 from bot.link.http import HttpCounters
 from bot.summary import Summary, describe
-from bot.trading.step.ledger import OrderCounts, OrderLatencies
+from bot.trading.step.ledger import OrderCounts
 
 ORDER = Order(
     client_id="run-1",
@@ -22,18 +24,22 @@ ORDER = Order(
     state=State.UNKNOWN,
 )
 
+DISTRIBUTIONS = Distributions()
+DISTRIBUTIONS.add(WHOLE)
+
 FULL = Summary(
     environment="testnet",
     exit_reason="SIGINT",
     generations=2,
+    is_interactive=False,
     alarms=["order run-1: odd"],
     ready_ms=412.34567,
     orders=OrderCounts(placed=5, confirmed=4, closed=3, rejected=1),
     unresolved=[ORDER],
     http=HttpCounters(connections_opened=4, requests=30, reused=26, order_requests=8, order_requests_cold=1),
-    latencies=OrderLatencies(
-        sign=Histogram.of([400_000]), request=Histogram.of([54_000_000, 56_000_000]), confirm=Histogram()
-    ),
+    latency=DISTRIBUTIONS,
+    longest_step_ns=1_234_567,
+    garbage=Histogram.of([50_000, 600_000]),
 )
 
 
@@ -43,6 +49,7 @@ def test_json_has_exactly_these_keys() -> None:
         "environment": "testnet",
         "exit_reason": "SIGINT",
         "generations": 2,
+        "interactive_token": False,
         "alarms": ["order run-1: odd"],
         "ready_ms": 412.346,
         "orders": {"placed": 5, "confirmed": 4, "closed": 3, "rejected": 1, "unresolved": 1},
@@ -54,11 +61,19 @@ def test_json_has_exactly_these_keys() -> None:
             "order_requests_cold": 1,
         },
         "latency_ms": {
-            "sign": {"count": 1, "p50": 0.4, "p90": 0.4, "p99": 0.4, "p99.9": 0.4, "max": 0.4},
-            "request": {"count": 2, "p50": 54, "p90": 56, "p99": 56, "p99.9": 56, "max": 56},
-            "confirm": {"count": 0, "p50": None, "p90": None, "p99": None, "p99.9": None, "max": None},
+            "rest": {
+                "warm": {name: figures(ms) for name, ms in IN_MS.items()},
+                "cold": dict.fromkeys(IN_MS, figures(None)),
+            },
+            "ws": dict.fromkeys(("warm", "cold"), dict.fromkeys(IN_MS, figures(None))),
         },
+        "longest_step_ms": 1.235,
+        "garbage_ms": {"count": 2, "p50": 0.05, "p90": 0.6, "p99": 0.6, "p99.9": 0.6, "max": 0.6},
     }
+
+
+def figures(ms: float | None) -> dict[str, float | None]:
+    return {"count": int(ms is not None)} | dict.fromkeys(("p50", "p90", "p99", "p99.9", "max"), ms)
 
 
 def test_a_run_that_never_began_has_the_same_keys() -> None:
@@ -91,12 +106,9 @@ def test_the_table() -> None:
         "orders      placed 5  confirmed 4  closed 3  rejected 1  unresolved 1\n"
         "http        handshakes 4  requests 30  reused 26  orders on a cold connection 1\n"
         "sessions    2  first ready after 412 ms\n"
-        "\n"
-        "latency, ms    count       p50       p90       p99     p99.9       max\n"
-        "sign               1     0.400     0.400     0.400     0.400     0.400\n"
-        "request            2    54.000    56.000    56.000    56.000    56.000\n"
-        "confirm            0         –         –         –         –         –\n"
-        "\n"
+        "steps       longest 1.235 ms\n"
+        "garbage     pauses 2  p50 0.050 ms  max 0.600 ms\n"
+        "\n" + DISTRIBUTIONS.to_text() + "\n"
         "ALARM       order run-1: odd\n"
         "UNRESOLVED  client_id=run-1, id=unknown, BTC-USD-PERP, UNKNOWN\n"
     )
@@ -105,8 +117,7 @@ def test_the_table() -> None:
 def test_the_table_of_a_clean_run_ends_with_its_figures() -> None:
     """No empty lines where there is nothing to say."""
     table = Summary(environment="embedded", exit_reason="--for 5").to_table()
-    assert table.splitlines()[-1].startswith("confirm ")
-    assert "sessions    0\n" in table
+    assert table.endswith("sessions    0\nsteps       longest 0.000 ms\ngarbage     no pauses\n")
 
 
 def test_an_order_by_name() -> None:

@@ -37,7 +37,11 @@ class SessionGoneError(TradingHaltedError):
 
 
 class LimitExceededError(TradingHaltedError):
-    """Ours: the order would exceed a limit of the settings. Nothing was signed or sent."""
+    """Ours: the order would exceed a limit of the settings, or is one too many to be prepared. Nothing was sent."""
+
+
+class NotPreparedError(TradingHaltedError):
+    """Ours: no order with this client id is signed and may leave. It says why; another may be prepared, or placed."""
 
 
 class JournalError(BotError):

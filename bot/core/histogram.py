@@ -1,7 +1,7 @@
 """Durations, counted in classes so narrow that a percentile is right to 1 in 1000. Histograms add up exactly."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -51,12 +51,15 @@ class Histogram:
         It is the mean of the class that this value is in: the value itself where that class holds no other.
         """
         rank = max(math.ceil(self.count * per_cent / 100), 1)
+        return next((mean_ns for mean_ns, reached in self.cumulated() if reached >= rank), None)
+
+    def cumulated(self) -> Iterator[tuple[int, int]]:
+        """Class by class, the smallest values first: their mean in ns, and how many values there are up to them."""
+        reached = 0
         for number in sorted(self.classes):
             count, total_ns = self.classes[number]
-            rank -= count
-            if rank <= 0:
-                return round(total_ns / count)
-        return None
+            reached += count
+            yield round(total_ns / count), reached
 
     def summary_ms(self) -> dict[str, float | int | None]:
         """``count``, the percentiles p50, p90, p99, p99.9, and ``max``, in ms; None where nothing was measured."""

@@ -35,7 +35,7 @@ class Kind(enum.StrEnum):
     """No answer came to exchange ``x``."""
 
     WIRE = "wire"
-    """What the connection tells of exchange ``x``, which was about orders: `bot.link.wire.Wire`."""
+    """What the connection tells of exchange ``x``, which was about orders: `bot.core.wire.Wire`."""
 
     GENERATION = "generation"
     """A session became ready, or is gone."""

@@ -174,12 +174,13 @@ class _Story:
 
 
 def _is_snapshot(cause: Record | None) -> bool:
-    return (
-        cause is not None
-        and cause.kind == Kind.OUTCOME
-        and isinstance(cause.data, dict)
-        and cause.data.get("what") == "snapshot"
-    )
+    """Or the next part of one that was too long for one step."""
+    match cause:
+        case Record(kind=Kind.OUTCOME, data={"what": "snapshot"}):
+            return True
+        case Record(kind=Kind.TIMER, data={"purpose": "part of a snapshot"}):
+            return True
+    return False
 
 
 def _tells(body: Any, mode: str) -> bool:

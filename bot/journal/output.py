@@ -10,6 +10,9 @@ import msgspec
 
 P = ParamSpec("P")
 
+GOOD, DAMAGED, REFUSED = 0, 1, 2
+"""What verbs that read sessions end with."""
+
 INTERRUPTED = 130
 """What a shell reports of a program that Ctrl-C ended."""
 

@@ -88,14 +88,16 @@ def _header(data: Mapping[str, Any]) -> str:
 
 def _effect(data: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one for each kind of effect
     match data.get("do"):
-        case "place":
-            return _joined("place", _terms(data), "as", _phrase(data, "client_id"))
+        case "place" | "prepare" as what:
+            how = "prepared" if data.get("prepared") else ""
+            return _joined(what, how, _terms(data), "as", _phrase(data, "client_id"))
         case "place batch":
             return f"place {_several(data, lambda order: _joined(_terms(order), 'as', _phrase(order, 'client_id')))}"
         case "cancel batch":
             return f"cancel {_several(data, lambda order: _phrase(order, 'client_id'))}"
-        case "look up batch":
-            return f"look up {' '.join(str(each) for each in data.get('orders') or ())}"
+        case "look up batch" | "forget" as what:
+            orders = data.get("orders")
+            return _joined(what.removesuffix(" batch"), *map(str, orders if isinstance(orders, list) else ()))
         case "modify":
             terms = _joined(
                 _phrase(data, "client_id"), "to", _phrase(data, "size"), "@", _phrase(data, "price")
@@ -146,7 +148,9 @@ def _outcome(data: Mapping[str, Any]) -> str:
         case [_, *_] as answers:
             result = "answered in " + ", ".join(f"#{as_json(answer)}" for answer in _flat(answers))
         case _:
-            result = _phrase(data, "failure", "status", "code", "text") or "done"
+            result = _phrase(data, "failure", "status", "code", "text") or _joined(
+                "done", _milliseconds(data, "sign_ns")
+            )
     return f"{_phrase(data, 'what', 'client_id', 'market')}: {_listed(data)}{result}"
 
 
@@ -173,7 +177,7 @@ def _wire(data: Mapping[str, Any]) -> str:
 
 def _intent(data: Mapping[str, Any]) -> str:
     what = "modification signed" if data.get("what") == "modify" else "signed"
-    signed = _joined(what, _milliseconds(data, "sign_ns"))
+    signed = "signed ahead" if "signed_ns" in data else _joined(what, _milliseconds(data, "sign_ns"))
     return f"{_phrase(data, 'client_id')}: {signed}, struct hash {_phrase(data, 'struct_hash')}"
 
 

@@ -24,14 +24,12 @@ from bot.journal import names
 from bot.journal.checks import Finding, findings
 from bot.journal.concern import about, ids_of
 from bot.journal.file import is_being_written
-from bot.journal.output import complain, into_a_pipe, put, put_json
+from bot.journal.output import DAMAGED, GOOD, REFUSED, complain, into_a_pipe, put, put_json
 from bot.journal.reader import Damage, RecordedSession
 from bot.journal.record import Record
 from bot.journal.sessions import in_words, newest_first, session_chosen
 from bot.journal.tally import Tally
 from bot.journal.telling import as_json, told, utc
-
-GOOD, DAMAGED, REFUSED = 0, 1, 2
 
 MOST_FINDINGS = 100
 """So many are told of a session. Whoever has more knows enough."""

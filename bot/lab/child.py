@@ -29,6 +29,7 @@ class Reached(msgspec.Struct, frozen=True):
     ws_url: str
     ca_file: str | None
     control_url: str
+    pid: int
 
 
 @attrs.frozen

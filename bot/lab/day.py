@@ -32,8 +32,8 @@ from bot.exchange.settings import ExchangeSettings
 from bot.journal.journal import MEBIBYTE
 from bot.journal.part import open_part
 from bot.journal.settings import JournalSettings
-from bot.lab import hour
-from bot.lab.hour import DELAY, HOUR, Meter, Span
+from bot.lab import meter
+from bot.lab.meter import DELAY, HOUR, Meter, Span
 from bot.settings import Settings
 from bot.simulation.disk import ThreadlessDisk
 from bot.simulation.rehearsal import Rehearsal, rehearse
@@ -156,7 +156,7 @@ class Day:
 
 def settings(via: Via) -> Settings:
     """Those of the simulated hour, with a release, and an exchange that remembers little."""
-    base = hour.settings()
+    base = meter.settings()
     return attrs.evolve(
         base,
         orders=attrs.evolve(base.orders, via=via),

@@ -78,6 +78,10 @@ class VenueClock:
         """Unix ms, as the venue counts them."""
         return (self.ours.monotonic_ns() + self._ahead_ns) // 1_000_000
 
+    def ns_at(self, unix_ms: int) -> int:
+        """When the venue's clock shows ``unix_ms``, by its last measurement: on our monotonic clock."""
+        return unix_ms * 1_000_000 - self._ahead_ns
+
     @property
     def offset_ns(self) -> int:
         """How much the venue's clock, as it is reckoned here, is ahead of our wall clock as it stands now.

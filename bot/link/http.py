@@ -15,11 +15,11 @@ from bot.core.clock import Clock
 from bot.core.errors import RequestError
 from bot.core.setting import setting
 from bot.core.tape import HIDDEN, Kind, Tape, readable
+from bot.core.wire import Wire
 from bot.link.answer import Answer, Permit, always
 from bot.link.budgets import Budgets
-from bot.link.line import FAILURES, Line, Progress, keepalive_options
+from bot.link.line import FAILURES, Heard, Line, Progress, keepalive_options
 from bot.link.pool import Connection, Lane, Pool
-from bot.link.wire import Wire
 from bot.paradex import outcome
 from bot.paradex.mode import tells_of_restriction
 from bot.paradex.request import Request
@@ -86,9 +86,14 @@ class Http:
         self._settings = settings
         self._clock = clock
         self._tape = tape
-        self._base_url = str(client.base_url).removesuffix("/")
+        base_url = client.base_url
+        self._base_url = str(base_url).removesuffix("/")
+        self._base_path = base_url.raw_path.removesuffix(b"/")
         self._headers = client.headers.raw
-        self._timeouts = client.timeout.as_dict()
+        self._order_headers = [
+            (b"Host", base_url.netloc),
+            *((name, b"identity" if name == b"Accept-Encoding" else value) for name, value in self._headers),
+        ]
         self.budgets = Budgets(clock)
         """The venue's limits, which whatever else is sent to it counts against, too."""
 
@@ -148,68 +153,85 @@ class Http:
             # The venue hangs up on it about now, and the request must not meet that.
             await connection.transport.aclose()
         connection.used_at = None  # until an answer was read, for a request that is cut short closes it
-        # Not by the client's `build_request`, which parses and merges the same parts of the URL each time.
-        outgoing = httpx.Request(
-            request.method,
-            f"{self._base_url}{request.path}",
-            content=request.body,
-            headers=[*self._headers, *_headers(request)],
-            extensions={"connection": connection, "progress": progress, "timeout": self._timeouts},
-        )
         exchange = next(self.exchanges)
         began_at = trio.current_time()
         started_ns = self._tape.write(Kind.REQUEST, told(exchange, lane, request)).ns
-        response: httpx.Response | None = None
+        heard: Heard | None = None
         failure: RequestError | None = None
         try:
             with _mapped_errors(request, progress), trio.fail_after(self._settings.request_timeout):
-                # Orders go past the client: it does nothing for them, and takes a fifth of the time.
-                send = connection.transport.handle_async_request if is_of_orders else self._client.send
-                response = await send(outgoing)
+                speak = self._past_the_client if is_of_orders else self._through_the_client
+                heard = await speak(connection.transport, request, progress)
         except RequestError as error:
             failure = error
             raise
         finally:
             self._count(lane, progress)
-            if response is None:
+            if heard is None:
                 why = {"failure": "cancelled"} if failure is None else failure.told()
                 self._tape.write(Kind.FAILURE, {"x": exchange} | why)
                 with trio.move_on_after(CLOSE_DEADLINE, shield=True):
-                    await connection.transport.aclose()
+                    await connection.transport.abandon()
         elapsed_ns = self._clock.monotonic_ns() - started_ns
         if connection.transport.holds_more():
             logger.warning("[HTTP] Paradex answered {} more than once, or too long", request.method)
             await connection.transport.aclose()
         else:
             connection.used_at = trio.current_time()
-        # Not by the names, which its headers would look for one by one.
-        headers = {name.lower().decode(): text.decode("latin-1") for name, text in response.headers.raw}
-        self.budgets.answered(spent, response.status_code, headers)
-        if tells_of_restriction(response.status_code, response.content):
+        headers = {name.decode(): text.decode("latin-1") for name, text in heard.headers}
+        self.budgets.answered(spent, heard.status, headers)
+        if tells_of_restriction(heard.status, heard.body):
             self.restricted()
         self._tape.write(
             Kind.ANSWER,
             {
                 "x": exchange,
-                "status": response.status_code,
+                "status": heard.status,
                 "reused": progress.reused,
                 "elapsed_ns": elapsed_ns,
-                "body": HIDDEN if request.secret_answer else readable(response.content),
+                "body": HIDDEN if request.secret_answer else readable(heard.body),
             },
         )
         idle_s = 0.0 if used_at is None or not progress.reused else began_at - used_at
         try:
-            value = request.read(response.status_code, response.content)
+            value = request.read(heard.status, heard.body)
         finally:
             if is_of_orders:
-                wire = self._wire(progress, idle_s, connection)
-                self._tape.write(Kind.WIRE, wire.told(exchange))
+                self._tape.write(Kind.WIRE, self._wire(exchange, progress, idle_s, connection).told())
         return Answer(value=value, reused=progress.reused, elapsed_ns=elapsed_ns, exchange=exchange)
 
-    def _wire(self, progress: Progress, idle_s: float, connection: HttpConnection) -> Wire:
+    async def _through_the_client(self, line: Line, request: Request[Any], progress: Progress) -> Heard:
+        # Not by the client's `build_request`, which parses and merges the same parts of the URL each time.
+        outgoing = httpx.Request(
+            request.method,
+            f"{self._base_url}{request.path}",
+            content=request.body,
+            headers=[*self._headers, *_headers(request)],
+            extensions={"line": line, "progress": progress},
+        )
+        return _heard(await self._client.send(outgoing))
+
+    async def _past_the_client(self, line: Line, request: Request[Any], progress: Progress) -> Heard:
+        """Orders go past it: it does nothing for them, and takes a fifth of the time."""
+        body = request.body or b""
+        length = () if request.body is None else ((b"Content-Length", b"%d" % len(body)),)
+        heard = await line.exchange(
+            request.method,
+            self._base_path + request.path.encode("ascii"),
+            [*self._order_headers, *_headers(request), *length],
+            body,
+            progress,
+        )
+        if any(name == b"content-encoding" for name, _ in heard.headers):  # though nobody wanted that
+            return _heard(_response(heard))
+        return heard
+
+    def _wire(self, exchange: int, progress: Progress, idle_s: float, connection: HttpConnection) -> Wire:
         return Wire(
+            x=exchange,
             reused=progress.reused,
             idle_ns=round(idle_s * 1e9),
+            opened_ns=progress.opened_ns or None,
             written_ns=progress.written_ns,
             first_ns=progress.first_ns,
             parsed_ns=self._clock.monotonic_ns(),
@@ -255,34 +277,49 @@ class Reservation:
 
 @contextmanager
 def _mapped_errors(request: Request[Any], progress: Progress) -> Iterator[None]:
-    """Map what a line and our deadline raise to whether the venue may have the request."""
+    """Map what a line, the client and our deadline raise to whether the venue may have the request."""
     try:
         yield
-    except FAILURES as error:
+    except (*FAILURES, httpx.RequestError) as error:
         words = f"{request.method} {request.path.partition('?')[0]}: {_words(error)}"
         raise outcome.of_exception(words, has_begun=progress.has_begun) from error
 
 
 def _words(error: BaseException) -> str:
     """What is at the bottom of it: the text of the error itself is often empty, or speaks of sub-exceptions."""
-    match error, error.__cause__, error.args:
-        case trio.TooSlowError(), _, _:
+    match error, error.__cause__:
+        case trio.TooSlowError(), _:
             return "deadline passed"
-        case BaseExceptionGroup(), _, _:
+        case BaseExceptionGroup(), _:
             return _words(error.exceptions[0])
-        case _, BaseException() as cause, _:
-            return _words(cause)
-        case _, _, (BaseException() as cause, *_):  # httpcore hands it over as an argument
+        case _, BaseException() as cause:
             return _words(cause)
     return f"{type(error).__name__}: {error}"
 
 
-class _OneConnectionEach(httpx.AsyncBaseTransport):
-    """Sends each request over the connection that it names."""
+class _Lines(httpx.AsyncBaseTransport):
+    """Sends each request over the line that it names, and tells the progress that it names."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        connection: HttpConnection = request.extensions["connection"]
-        return await connection.transport.handle_async_request(request)
+        line: Line = request.extensions["line"]
+        heard = await line.exchange(
+            request.method,
+            request.url.raw_path,
+            request.headers.raw,
+            request.content,
+            request.extensions["progress"],
+        )
+        return _response(heard)
+
+
+def _response(heard: Heard) -> httpx.Response:
+    return httpx.Response(heard.status, headers=heard.headers, content=heard.body)
+
+
+def _heard(response: httpx.Response) -> Heard:
+    """Without the encoding that it came in."""
+    headers = [(name.lower(), value) for name, value in response.headers.raw]
+    return Heard(response.status_code, headers, response.content)
 
 
 @asynccontextmanager
@@ -292,13 +329,16 @@ async def open_http(
     """Make the client for ``base_url``, which ends in ``/v1``. No connection is opened yet."""
     url = httpx.URL(base_url)
     options = keepalive_options(round(settings.tcp_keepalive))
-    lines = [Line(url, tls, options) for _ in range(settings.connections)]
+    is_secure = url.scheme == "https"
+    port, wanted_tls = url.port or (443 if is_secure else 80), tls if is_secure else None
+    lines = [
+        Line(url.host, port, wanted_tls, options, settings.connect_timeout)
+        for _ in range(settings.connections)
+    ]
     client = httpx.AsyncClient(
         base_url=base_url,
-        transport=_OneConnectionEach(),
-        timeout=httpx.Timeout(
-            None, connect=settings.connect_timeout
-        ),  # of the whole request we have a deadline
+        transport=_Lines(),
+        timeout=None,  # noqa: S113 - deadlines are ours
         trust_env=False,  # a proxy or a .netrc of the environment has no business with orders
     )
     async with client:

@@ -1,33 +1,43 @@
-"""One HTTP/1.1 connection of the pool: an httpx transport that knows when a request left, and when its answer came.
+"""One HTTP/1.1 connection of the pool, which knows when a request left, and when its answer came.
 
-httpcore speaks HTTP; what it writes in pieces, headers and body, leaves here in one: one TLS record, one packet.
+h11 speaks HTTP, and this hands its bytes over. A request leaves in one piece: one TLS record, one packet.
 """
 
 import socket
 import ssl
+import struct
 import sys
 from collections.abc import Iterable
-from typing import Any
+from contextlib import suppress
 
 import attrs
-import httpcore
-import httpx  # noqa: ASYNC127 - as in `bot.link.http`
+import h11
 import trio
 
 from bot.core.clock import Clock
 from bot.link.answer import Permit
-from bot.link.wire import round_trip_us
+from bot.link.tls import TlsStream
+from bot.link.wire import SeenStream
 
 FAILURES = (
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.TimeoutException,
-    httpx.RequestError,
+    h11.ProtocolError,
+    OSError,
+    trio.BrokenResourceError,
+    trio.ClosedResourceError,
     trio.TooSlowError,
 )
 """What a request over a `Line` ends with when no answer can be read."""
 
 SocketOption = tuple[int, int, int]
+
+CHUNK = 64 * 1024
+"""Bytes that are read at a time."""
+
+_AT_ONCE = struct.pack("ii", 1, 0)
+"""Lingering, for no time."""
+
+LONGEST_HEAD = 100 * 1024
+"""Bytes of an answer's status line and headers."""
 
 
 @attrs.define
@@ -44,6 +54,9 @@ class Progress:
     connected: bool = False
     """One had to be, and was."""
 
+    opened_ns: int = 0
+    """That one was ready, TLS included."""
+
     has_begun: bool = False
     """Its first byte left, or was about to."""
 
@@ -54,166 +67,143 @@ class Progress:
     """The first byte of its answer was there."""
 
 
-class Line(httpx.AsyncBaseTransport):
-    """One connection at a time, which the request opens that finds none; and one request at a time.
+@attrs.frozen
+class Heard:
+    """An answer, as it came."""
 
-    A request names its `Progress` in the extension ``progress``.
-    """
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    """Names in lower case."""
 
-    def __init__(self, base_url: httpx.URL, tls: ssl.SSLContext, options: Iterable[SocketOption]) -> None:
-        port = base_url.port or (443 if base_url.scheme == "https" else 80)
-        self._origin = httpcore.Origin(base_url.raw_scheme, base_url.raw_host, port)
+    body: bytes
+
+
+class Line:
+    """One connection at a time, which the request opens that finds none; and one request at a time."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None,
+        options: Iterable[SocketOption],
+        connect_timeout: float,
+    ) -> None:
+        """``tls``: None for none. ``connect_timeout``: seconds for TCP, and again for TLS."""
+        self._host = host
+        self._port = port
         self._tls = tls
         self._options = list(options)
-        self._network = _Network()
-        self._connection: httpcore.AsyncHTTPConnection | None = None
+        self._connect_timeout = connect_timeout
+        self._opened: _Opened | None = None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send it, and read the whole answer. Raises one of `FAILURES`."""
-        progress: Progress = request.extensions["progress"]
-        self._network.progress = progress
-        connection = self._connection
+    async def exchange(
+        self,
+        method: str,
+        target: bytes,
+        headers: Iterable[tuple[bytes, bytes]],
+        body: bytes,
+        progress: Progress,
+    ) -> Heard:
+        """Send a request, and read the whole answer. Raises one of `FAILURES`."""
+        opened = self._opened
         # It has expired if there is something to read though nobody asked: be it the end.
-        if connection is None or connection.is_closed() or connection.has_expired():
+        if opened is None or opened.seen.socket.is_readable():
             await self.aclose()
             progress.reused = False
-            connection = self._connection = httpcore.AsyncHTTPConnection(
-                self._origin,
-                ssl_context=self._tls,
-                keepalive_expiry=None,  # httpcore reads a clock of its own; the pool knows how old it is
-                network_backend=self._network,
-                socket_options=self._options,
-            )
-        answer = await connection.handle_async_request(
-            httpcore.Request(
-                request.method,
-                httpcore.URL(
-                    scheme=self._origin.scheme,
-                    host=self._origin.host,
-                    port=self._origin.port,
-                    target=request.url.raw_path,
-                ),
-                headers=request.headers.raw,
-                content=_Whole(request.content),
-                extensions=request.extensions,
-            )
-        )
-        try:
-            body = await answer.aread()
-        finally:
-            await answer.aclose()
-        return httpx.Response(answer.status, headers=answer.headers, content=body)
+            opened = await self._open(progress)
+        http = opened.http
+        request = http.send(h11.Request(method=method, target=target, headers=list(headers))) or b""
+        request += (http.send(h11.Data(data=body)) or b"") if body else b""
+        request += http.send(h11.EndOfMessage()) or b""
+        progress.permit()
+        progress.has_begun = True
+        with suppress(
+            trio.BrokenResourceError
+        ):  # the venue may have said why, before it closed the connection
+            await opened.stream.send_all(request)
+        progress.written_ns = opened.seen.written_ns
+        heard = await _receive(opened, progress)
+        if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
+            await self.aclose()
+        elif not self.holds_more():
+            http.start_next_cycle()
+        return heard
 
     def holds_more(self) -> bool:
-        """Whether more came than the answer. It would be taken for that to the next request, and nobody else looks.
+        """Whether more came than the answer. It would be taken for that to the next request.
 
-        What comes later is seen by httpcore, which uses no idle connection that has something to say.
+        What comes later is seen by that request itself, which leaves a connection alone that has something to say.
         """
-        inner = None if self._connection is None else self._connection._connection  # noqa: SLF001 - httpcore does not tell
-        if not isinstance(inner, httpcore.AsyncHTTP11Connection):
-            return False
-        trailing, _ = inner._h11_state.trailing_data  # noqa: SLF001 - as above
-        return bool(trailing)
+        return self._opened is not None and bool(self._opened.http.trailing_data[0])
 
     def round_trip_us(self) -> int | None:
         """The kernel's estimate; None where it has none."""
-        opened = self._network.opened
-        return None if opened is None else round_trip_us(opened.get_extra_info("socket"))
+        return None if self._opened is None else self._opened.seen.round_trip_us()
 
     async def aclose(self) -> None:
-        """Close the connection, however far it came.
+        """Close the connection, however far it came."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened.seen.aclose()
 
-        httpcore 1.0 forgets one that is cancelled at the wrong moment: in the TLS handshake, or right after it.
-        """
-        self._connection = None
-        await self._network.aclose()
+    async def abandon(self) -> None:
+        """Close the connection so that nothing more of a request leaves: the system drops what it still holds."""
+        if self._opened is not None:
+            with suppress(OSError):  # it may be closed by now
+                self._opened.seen.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        await self.aclose()
 
-
-class _Whole:
-    """A body that is sent in one piece. httpcore's own is a generator, which nobody closes when the sending fails."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def __aiter__(self) -> "_Whole":
-        return self
-
-    async def __anext__(self) -> bytes:
-        body, self._body = self._body, b""
-        if not body:
-            raise StopAsyncIteration
-        return body
-
-
-class _Network(httpcore.AsyncNetworkBackend):
-    """Opens the connections of a `Line`."""
-
-    progress: Progress
-
-    def __init__(self) -> None:
-        self._trio = httpcore.TrioBackend()
-        self.opened: httpcore.AsyncNetworkStream | None = None
-        """The last one."""
-
-    async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
-        stream = await self._trio.connect_tcp(*args, **options)
-        self.progress.connected = True
-        return self.own(stream)
-
-    def own(self, stream: httpcore.AsyncNetworkStream) -> httpcore.AsyncNetworkStream:
-        """See its bytes, and close it with the line."""
-        self.opened = stream
-        return _Stamped(stream, self)
-
-    async def sleep(self, seconds: float) -> None:
-        await self._trio.sleep(seconds)
-
-    async def aclose(self) -> None:
-        stream, self.opened = self.opened, None
-        if stream is not None:
-            await stream.aclose()
+    async def _open(self, progress: Progress) -> "_Opened":
+        with trio.fail_after(self._connect_timeout):
+            tcp = await trio.open_tcp_stream(self._host, self._port)
+        for option in self._options:
+            tcp.setsockopt(*option)
+        seen = SeenStream(tcp, progress.clock)
+        progress.connected = True
+        self._opened = opened = _Opened(seen, seen)
+        if self._tls is not None:
+            opened.stream = encrypted = TlsStream(seen, self._tls, self._host)
+            with trio.fail_after(self._connect_timeout):
+                await encrypted.do_handshake()
+        progress.opened_ns = progress.clock.monotonic_ns()
+        return opened
 
 
-class _Stamped(httpcore.AsyncNetworkStream):
-    """A connection, whose bytes are seen."""
+@attrs.define(eq=False)
+class _Opened:
+    """A connection."""
 
-    def __init__(self, stream: httpcore.AsyncNetworkStream, network: _Network) -> None:
-        self._stream = stream
-        self._network = network
-        self._unwritten = b""
+    seen: SeenStream
+    stream: trio.abc.Stream
+    """It, or the encryption over it."""
 
-    # httpcore's protocol has these timeouts; we have deadlines of our own.
+    http: h11.Connection = attrs.field(
+        factory=lambda: h11.Connection(h11.CLIENT, max_incomplete_event_size=LONGEST_HEAD)
+    )
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        """Keep it until there is more; nothing at all is the end of a request, and then everything leaves."""
-        self._unwritten += buffer
-        if self._unwritten and not buffer:
-            data, self._unwritten = self._unwritten, b""
-            progress = self._network.progress
-            progress.permit()
-            progress.has_begun = True
-            await self._stream.write(data, timeout)
-            progress.written_ns = progress.clock.monotonic_ns()
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        data = await self._stream.read(max_bytes, timeout)
-        progress = self._network.progress
-        progress.first_ns = progress.first_ns or progress.clock.monotonic_ns()
-        return data
+async def _more(opened: _Opened, progress: Progress) -> bytes:
+    data = await opened.stream.receive_some(CHUNK)
+    progress.first_ns = progress.first_ns or opened.seen.read_ns
+    return bytes(data)
 
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109
-    ) -> httpcore.AsyncNetworkStream:
-        return self._network.own(await self._stream.start_tls(ssl_context, server_hostname, timeout))
 
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
+async def _receive(opened: _Opened, progress: Progress) -> Heard:
+    status, headers, parts = 0, list[tuple[bytes, bytes]](), list[bytes]()
+    while True:
+        match opened.http.next_event():
+            case h11.NEED_DATA:
+                data = await _more(opened, progress)
+                if not data and opened.http.their_state is h11.SEND_RESPONSE:
+                    raise h11.RemoteProtocolError("the venue disconnected without an answer")
+                opened.http.receive_data(data)
+            case h11.Response() as response:
+                status, headers = response.status_code, list(response.headers)
+            case h11.Data(data=data):
+                parts.append(bytes(data))
+            case h11.EndOfMessage():
+                return Heard(status, headers, b"".join(parts))
 
 
 def keepalive_options(seconds: int) -> list[SocketOption]:

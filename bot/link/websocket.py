@@ -16,6 +16,7 @@ from bot.core.clock import Clock
 from bot.core.errors import NotSentError, StreamClosedError, leaves
 from bot.core.setting import setting
 from bot.core.tape import Kind, Tape, portable
+from bot.link.tls import TlsStream
 from bot.link.wire import SeenStream
 
 MAX_MESSAGE_SIZE = 8 * 2**20
@@ -218,18 +219,14 @@ async def open_websocket(
         async with trio.open_nursery() as nursery:
             with trio.fail_after(settings.connect_timeout):
                 # Opened here and not by trio_websocket, which does not close what its handshake leaves behind.
+                stream = seen = SeenStream(await trio.open_tcp_stream(host, port), clock)
                 if secure:
-                    stream = encrypted = await trio.open_ssl_over_tcp_stream(
-                        host, port, ssl_context=tls, https_compatible=True
-                    )
+                    stream = encrypted = TlsStream(seen, tls, host)
                     # Not left to the first send: trio_websocket would keep to itself why it failed.
                     await encrypted.do_handshake()
-                else:
-                    stream = await trio.open_tcp_stream(host, port)
-                seen = SeenStream(stream, clock)
                 connection = await trio_websocket.wrap_client_stream(
                     nursery,
-                    seen,  # type: ignore[arg-type] # any stream will do
+                    stream,  # type: ignore[arg-type] # any stream will do
                     parts.netloc,
                     resource,
                     message_queue_size=settings.queue,

@@ -1,13 +1,16 @@
-"""What a connection tells of a request: when it left, when its answer came, and how far away the venue is."""
+"""Connections of which is known when bytes came and left, and how far away their other end is."""
 
 import socket
 import struct
-from typing import Any
+import types
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, TypeVar
 
-import attrs
 import trio
 
 from bot.core.clock import Clock
+
+T = TypeVar("T")
 
 _RTT_OFFSET = 68
 """Bytes before ``tcpi_rtt`` in Linux's ``struct tcp_info``: eight of one byte, and fifteen numbers of four."""
@@ -15,45 +18,17 @@ _RTT_OFFSET = 68
 _TCP_INFO = getattr(socket, "TCP_INFO", None)
 
 
-@attrs.frozen(kw_only=True)
-class Wire:
-    """Times in ns since the start of the run."""
-
-    reused: bool
-    """The connection was open already."""
-
-    idle_ns: int
-    """For so long it had not been used."""
-
-    written_ns: int
-    """The system had taken the last byte of the request."""
-
-    first_ns: int
-    """The answer was there: its first byte of one over HTTP, its last one over the WebSocket."""
-
-    parsed_ns: int
-    """It was understood."""
-
-    rtt_us: int | None
-    """The kernel's smoothed estimate of the round trip; None where it has none."""
-
-    def told(self, exchange: int) -> dict[str, Any]:
-        """For the tape, by the number of the exchange."""
-        return {"x": exchange, **attrs.asdict(self)}
-
-
 class SeenStream(trio.abc.Stream):
-    """A stream, of which is known when bytes came and left."""
+    """A connection without its encryption, of which is known when bytes came and left."""
 
-    def __init__(self, stream: trio.abc.Stream, clock: Clock) -> None:
+    def __init__(self, stream: trio.SocketStream, clock: Clock) -> None:
         self._stream = stream
         self._clock = clock
         self.read_ns = self.written_ns = clock.monotonic_ns()
-        """When something came last, and when the system had taken what left last."""
+        """When something came last, and when the system had taken what left last, or had no room for it."""
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
-        self.written_ns = self._clock.monotonic_ns()
+        await at_first_stop(self._stream.send_all(data), self._is_written)
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._stream.wait_send_all_might_not_block()
@@ -66,12 +41,37 @@ class SeenStream(trio.abc.Stream):
     async def aclose(self) -> None:
         await self._stream.aclose()
 
+    @property
+    def socket(self) -> trio.socket.SocketType:
+        return self._stream.socket
+
     def round_trip_us(self) -> int | None:
         """See `round_trip_us`."""
-        stream = self._stream
-        while isinstance(stream, trio.SSLStream):
-            stream = stream.transport_stream
-        return round_trip_us(stream.socket) if isinstance(stream, trio.SocketStream) else None
+        return round_trip_us(self._stream.socket)
+
+    def _is_written(self) -> None:
+        self.written_ns = self._clock.monotonic_ns()
+
+
+@types.coroutine
+def at_first_stop(work: Coroutine[Any, Any, T], tell: Callable[[], None]) -> Generator[Any, Any, T]:
+    """Await ``work``, and ``tell`` when it lets others run for the first time, or has ended.
+
+    A trio socket sends first and lets others run then: only here is known when the bytes had left, and not when
+    everybody else had had his turn.
+    """
+    steps = work.__await__()
+    is_told, sent = False, None
+    while True:
+        try:
+            wish = steps.send(sent)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        finally:
+            if not is_told:
+                is_told = True
+                tell()
+        sent = yield wish
 
 
 def round_trip_us(connected: trio.socket.SocketType) -> int | None:

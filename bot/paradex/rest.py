@@ -15,9 +15,11 @@ from bot.paradex.answers import (
 )
 from bot.paradex.request import Request, encode, segment, with_query
 
+SYSTEM_TIME = "/system/time"
+
 
 def system_time() -> Request[SystemTime]:
-    return Request(method="GET", path="/system/time", answer=SystemTime)
+    return Request(method="GET", path=SYSTEM_TIME, answer=SystemTime)
 
 
 def system_state() -> Request[SystemState]:

@@ -31,6 +31,8 @@ from bot.replay.calls import CALLS_SETTINGS, UNHEARD_SETTINGS, Calls, calls, unh
 from bot.replay.predecessor import RUN_ID, Several, killed
 from bot.settings import Settings
 from bot.simulation.rehearsal import Rehearsal, rehearse
+from bot.trading.executor import OrdersSettings
+from bot.trading.requests import WS
 from bot.trading.strategies.probe import ProbeSettings
 from bot.trading.strategies.strategy import Strategy
 
@@ -126,6 +128,30 @@ def take(exchange: Exchange, size: int, order: Order | None = None) -> None:
     better = sum(level.size for level in book.levels(BUY) if level.price > order.price)
     floor = Floor(exchange.markets[order.market], book, exchange.engine, exchange.stamps)
     floor.take(SELLER, order.price, better + size, is_buy=False)
+
+
+async def ahead(rehearsal: Rehearsal) -> None:
+    """Orders over the WebSocket that are signed ahead. While one waits to be sent the WebSocket ends, and the next
+    one takes it; then the venue is away, for so long that another becomes too old, and is signed once more.
+    """
+    network, numbers = rehearsal.network, itertools.count(1)
+
+    def away() -> None:
+        rehearsal.link.refuse()
+        rehearsal.link.cut()
+        network.after(2.0, rehearsal.link.heal)
+
+    happenings: dict[int, tuple[float, Callable[[], object]]] = {
+        2: (0.7, rehearsal.exchange.drop_websockets),
+        4: (0.7, away),
+    }
+
+    def watch(way: str, text: str) -> None:
+        if way == Kind.FRAME_OUT and "order.create" in text and (number := next(numbers)) in happenings:
+            network.after(*happenings[number])
+
+    rehearsal.messages.listeners.append(watch)
+    await rehearsal.trade(14)
 
 
 async def fills(rehearsal: Rehearsal) -> None:
@@ -260,6 +286,10 @@ SCENARIOS = {
     "busy": Scenario(play=busy, settings=_probing(pause=0.12), delay=0.005),
     "restart": Scenario(play=restart, settings=_probing(pause=0.7)),
     "calls": Scenario(play=calls, settings=CALLS_SETTINGS, strategy=Calls),
+    "ahead": Scenario(
+        play=ahead,
+        settings=attrs.evolve(_probing(prepare=True), orders=OrdersSettings(via=WS, recv_window=3000)),
+    ),
     "unheard": Scenario(play=unheard, settings=UNHEARD_SETTINGS),
     "strange": Scenario(play=strange, settings=_probing(pause=0.5), delay=0.1),
 }

@@ -11,9 +11,9 @@ from bot.core.budget import Spent
 from bot.core.clock import Clock
 from bot.core.errors import NotSentError, RefusedError, RequestError, StreamClosedError
 from bot.core.tape import HIDDEN, Kind, Tape
+from bot.core.wire import Wire
 from bot.link.answer import Answer, Permit, always
 from bot.link.budgets import Budgets
-from bot.link.wire import Wire
 from bot.paradex import outcome
 from bot.paradex.calls import Call
 from bot.paradex.mode import tells_of_restriction
@@ -81,7 +81,7 @@ class OrderEntry:
             self._refused(refused, spent)
             raise
         finally:
-            self.tape.write(Kind.WIRE, parcel.wire(self.clock.monotonic_ns()).told(parcel.exchange))
+            self.tape.write(Kind.WIRE, parcel.wire(self.clock.monotonic_ns()).told())
         return Answer(
             value=value,
             reused=True,
@@ -137,6 +137,7 @@ class _Parcel(Generic[T]):
     def wire(self, parsed_ns: int) -> Wire:
         """What the connection tells of it, when its reply was read."""
         return Wire(
+            x=self.exchange,
             reused=True,
             idle_ns=self.idle_ns,
             written_ns=self.written_ns,

@@ -19,8 +19,11 @@ OVERLAP_MS = 10_000
 """How far one snapshot reaches back behind the beginning of the one before: for how late the venue's lists may be,
 and how wrong its clock or our idea of it."""
 
-PAGE_SIZE = 1000
-MOST_PAGES = 100
+PAGE_SIZE = 100
+"""Orders or fills. To write a page down and to read it takes a millisecond, in which nothing else happens; one of the
+1000 that the venue allows would take ten."""
+
+MOST_PAGES = 1000
 """More has not happened between two snapshots; a cursor that leads in a circle must not be followed for ever."""
 
 Page = TypeVar("Page", OrderPage, FillPage)

@@ -183,9 +183,8 @@ def doubts_end(evidence: Evidence) -> Iterator[str]:
     for line in evidence.lines:
         match line.kind, line.data:
             case Kind.INTENT, {"what": "place", "client_id": client_id}:
-                last_ns[client_id] = (
-                    line.data["sent_ns"] + _recv_window_ns(line, client_id) + _margin_ns(line)
-                )
+                signed_ns = line.data.get("signed_ns", line.data["sent_ns"])
+                last_ns[client_id] = signed_ns + _recv_window_ns(line, client_id) + _margin_ns(line)
                 answered.pop(client_id, None)
             case Kind.OUTCOME, {"what": "place", "client_id": client_id}:
                 answered[client_id] = line.data.get("failure", "")

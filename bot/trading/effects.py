@@ -30,6 +30,8 @@ class PlaceOrder(Effect):
 
     order: Order
     session: Session
+    is_prepared: bool = False
+    """With the signature that was made ahead. Without it the order is not sent."""
 
     @property
     def orders(self) -> tuple[Order, ...]:
@@ -48,6 +50,20 @@ class PlaceBatch(Effect):
 
     orders: tuple[Order, ...]
     session: Session
+
+
+@attrs.frozen
+class PrepareOrder(Effect):
+    """Sign the order when nothing else is to be done, and keep that. Nothing of it leaves."""
+
+    order: Order
+
+
+@attrs.frozen
+class ForgetPrepared(Effect):
+    """Nobody wants these orders any more, by client id, that are signed ahead or wait for it."""
+
+    client_ids: tuple[str, ...]
 
 
 @attrs.frozen
@@ -193,11 +209,16 @@ class SendStarted(Item):
 
     sent_ns: int
     sign_ns: int
-    """How long hash and signature took."""
+    """How long hash and signature took. 0 for an order that was prepared: that time had passed before it was decided,
+    and stands in its `OrderPrepared`."""
 
     what: Signed = Signed.PLACE
     margin_ns: int = CLOCK_MARGIN_NS
     """So much later than we reckon it may be at the venue, or sooner: more where the last measurement was slow."""
+
+    signed_ns: int | None = attrs.field(default=None, kw_only=True)
+    """Of an order that was prepared: when it was ``signature_timestamp`` there, by the last look at its clock.
+    None: just now."""
 
     # For the tape; no step looks at these.
     hash_ns: int | None = attrs.field(default=None, kw_only=True, eq=False)
@@ -210,6 +231,32 @@ class SendStarted(Item):
 
     request: Mapping[str, Any] = attrs.field(factory=dict, kw_only=True, eq=False)
     """What leaves, as `bot.paradex.request.Request.shown`; of a batch only this order's part."""
+
+
+@attrs.frozen(kw_only=True)
+class OrderPrepared(Item):
+    """Signed ahead. Times in ns since the start of the run."""
+
+    client_id: str
+    signature_timestamp: int
+    """Venue time, unix ms."""
+
+    until_ns: int
+    """It may leave up to then, by what was known of the venue's clock."""
+
+    sign_ns: int
+    """How long hash and signature took."""
+
+    hash_ns: int | None = attrs.field(default=None, eq=False)
+    """As in `SendStarted`."""
+
+
+@attrs.frozen
+class PrepareFailed(Item):
+    """It could not be signed."""
+
+    client_id: str
+    failure: RequestError
 
 
 @attrs.frozen(kw_only=True)

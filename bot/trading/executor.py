@@ -20,12 +20,14 @@ from bot.trading.effects import (
     CancelOrder,
     Effect,
     FetchBbo,
+    ForgetPrepared,
     LookedUp,
     LookUpOrder,
     LookUpOrders,
     ModifyOrder,
     PlaceBatch,
     PlaceOrder,
+    PrepareOrder,
     SetTimer,
     TakeSnapshot,
     TimerFired,
@@ -87,7 +89,14 @@ class Executor:
 
     def carry_out(self, effect: Effect, cause: int) -> None:
         """Begin with ``effect``, which has the number ``cause`` on the tape."""
-        self.nursery.start_soon(self._carry_out, effect, cause)
+        match effect:
+            case PrepareOrder(order):
+                self.sender.preparer.want(order)
+                self.nursery.start_soon(self.sender.preparer.sign_one)
+            case ForgetPrepared(client_ids):
+                self.sender.preparer.forget(client_ids)
+            case _:
+                self.nursery.start_soon(self._carry_out, effect, cause)
 
     async def _carry_out(self, effect: Effect, cause: int) -> None:
         match effect:

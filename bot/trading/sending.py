@@ -4,8 +4,8 @@ Its intent is in the journal before the first byte leaves, and whether it still 
 to happen.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Protocol
 
 import attrs
@@ -25,9 +25,8 @@ from bot.core.order import Order
 from bot.core.tape import HIDDEN, Tape
 from bot.link.answer import Answer, Permit
 from bot.link.clock import VenueClock
-from bot.link.signer import Signature, Signer, UnsignableError
+from bot.link.signer import Signer
 from bot.paradex import outcome
-from bot.paradex.orders import SignedOrder
 from bot.session.capabilities import AuthedRest, Session
 from bot.session.inbox import Inbox
 from bot.session.stop import Stop
@@ -41,7 +40,9 @@ from bot.trading.effects import (
     Signed,
     clock_margin_ns,
 )
-from bot.trading.requests import WS, Sent, modified_terms, modifying, placing, results_of, terms
+from bot.trading.preparing import Preparer
+from bot.trading.requests import WS, Sent, modifying, placing, results_of
+from bot.trading.signing import OrderSigner, Signing
 
 PATIENCE_S = 1.0
 """How long a stop waits for the answer to what has left. Then it is looked for, while there is time to do so."""
@@ -51,21 +52,6 @@ class Way(Protocol):
     """A turn in a lane, or a session."""
 
     async def send(self, request: Any, permit: Permit) -> Answer[Any]: ...
-
-
-@attrs.frozen
-class _Signing:
-    """A signature, the venue time (unix ms) that is in it, when it was begun, and how long it took."""
-
-    signature: Signature
-    timestamp: int
-    began_ns: int
-    ns: int
-
-    @property
-    def hash_ns(self) -> int | None:
-        hashed_ns = self.signature.hashed_ns
-        return None if hashed_ns is None else hashed_ns - self.began_ns
 
 
 @attrs.frozen(kw_only=True)
@@ -86,8 +72,26 @@ class Sender:
     via: str
     """`bot.trading.requests.REST` or ``WS``"""
 
+    _signer: OrderSigner = attrs.field(init=False)
+    preparer: Preparer = attrs.field(init=False)
+    """Who signs ahead what is to be sent here."""
+
+    @_signer.default
+    def _new_signer(self) -> OrderSigner:
+        return OrderSigner(
+            signer=self.signer, recv_window=self.recv_window, clock=self.clock, venue_clock=self.venue_clock
+        )
+
+    @preparer.default
+    def _new_preparer(self) -> Preparer:
+        return Preparer(inbox=self.inbox, signer=self._signer, stop=self.stop)
+
     async def place(self, effect: PlaceOrder | PlaceBatch, cause: int) -> None:
-        answer = await or_failure(self._place(effect, cause))
+        match effect:
+            case PlaceOrder(is_prepared=True):
+                answer = await or_failure(self._place_prepared(effect, cause))
+            case _:
+                answer = await or_failure(self._place(effect, cause))
         if isinstance(answer, RequestError):
             for order in effect.orders:
                 self.inbox(SendEnded(client_id=order.client_id, result=answer))
@@ -118,17 +122,19 @@ class Sender:
         permit = self._permit(effect.session)
         async with self._turn(effect.session) as way:
             permit()
-            signings: list[_Signing] = []
+            signings: list[Signing] = []
             for order in effect.orders:
                 if signings:  # nothing else happens during a signature, so something may before the next
                     await trio.lowlevel.checkpoint()
-                signings.append(self._sign_order(order))
-            signed = [self._signed(*each) for each in zip(effect.orders, signings, strict=True)]
-            for each, signing in zip(signed, signings, strict=True):
-                self._start(each.order, Signed.PLACE, signing, placing(effect, [each], cause, self.via))
+                signings.append(self._signer.order(order))
+            signed = [self._signer.signed(*each) for each in zip(effect.orders, signings, strict=True)]
+            alone = [placing(effect, [each], cause, self.via) for each in signed]
+            for order, signing, request in zip(effect.orders, signings, alone, strict=True):
+                self._start(order, Signed.PLACE, signing, request)
             self._commit()
             try:
-                return await self._send(way, placing(effect, signed, cause, self.via), permit)
+                together = alone[0] if len(alone) == 1 else placing(effect, signed, cause, self.via)
+                return await self._send(way, together, permit)
             except RefusedError as refused:
                 if not (self.via == WS and is_form_refused(effect, refused)):
                     raise
@@ -136,29 +142,36 @@ class Sender:
                 logger.warning("[ORDER] Paradex batch refused as specified, sent as an array: {}", refused)
                 return await self._send(way, placing(effect, signed, cause, self.via, bare=True), permit)
 
+    async def _place_prepared(self, effect: PlaceOrder, cause: int) -> Answer[Any]:
+        """Nothing is hashed or signed here. Raises what `AuthedReservation.send` does."""
+        order, may_leave = effect.order, self._permit(effect.session)
+        signing = self.preparer.take(order.client_id)
+
+        def permit() -> None:
+            may_leave()
+            self._signer.check_age(signing)
+
+        async with self._turn(effect.session) as way:
+            permit()
+            request = placing(effect, [self._signer.signed(order, signing)], cause, self.via)
+            self._start(order, Signed.PLACE, signing, request, self._signer.since_ns(signing))
+            self._commit()
+            return await self._send(way, request, permit)
+
     async def _modify(self, effect: ModifyOrder, cause: int) -> Answer[Any]:
         """Raises what `AuthedReservation.send` does."""
         permit = self._permit(effect.session)
         async with self._turn(effect.session) as way:
             permit()
-            signing = self._sign(
-                lambda timestamp: self.signer.sign_modify(
-                    modified_terms(effect, timestamp), order_id=effect.order.venue_id
-                )
-            )
+            signing = self._signer.modification(effect)
             request = modifying(effect, signing.signature.wire(), signing.timestamp, cause, self.via)
             self._start(effect.order, Signed.MODIFY, signing, request)
             self._commit()
             return await self._send(way, request, permit)
 
-    @asynccontextmanager
-    async def _turn(self, session: Session) -> AsyncIterator[Way]:
+    def _turn(self, session: Session) -> AbstractAsyncContextManager[Way]:
         """Over the WebSocket there is no need to wait for one."""
-        if self.via == WS:
-            yield session
-        else:
-            async with self.authed.reserve_order_lane() as lane:
-                yield lane
+        return nullcontext(session) if self.via == WS else self.authed.reserve_order_lane()
 
     async def _send(self, way: Way, request: Any, permit: Permit) -> Answer[Any]:
         """Raises what `AuthedReservation.send` does."""
@@ -178,7 +191,7 @@ class Sender:
 
         def permit() -> None:
             self.stop.refuse_new_orders()
-            self.venue_clock.check(self.recv_window)
+            self._signer.check_clock()
             try:
                 session.check()
             except SessionGoneError as gone:
@@ -186,37 +199,21 @@ class Sender:
 
         return permit
 
-    def _sign_order(self, order: Order) -> _Signing:
-        return self._sign(lambda timestamp: self.signer.sign_order(terms(order, timestamp)))
-
-    def _signed(self, order: Order, signing: _Signing) -> SignedOrder:
-        return SignedOrder(
-            order=order,
-            signature=signing.signature.wire(),
-            signature_timestamp=signing.timestamp,
-            recv_window=self.recv_window,
-        )
-
-    def _sign(self, sign: Callable[[int], Signature]) -> _Signing:
-        started_ns = self.clock.monotonic_ns()
-        timestamp = self.venue_clock.now_ms()
-        try:
-            signature = sign(timestamp)
-        except UnsignableError as error:
-            raise NotSentError(str(error)) from error
-        return _Signing(signature, timestamp, started_ns, self.clock.monotonic_ns() - started_ns)
-
-    def _start(self, order: Order, what: Signed, signing: _Signing, request: Sent) -> None:
-        signature = signing.signature
+    def _start(
+        self, order: Order, what: Signed, signing: Signing, request: Sent, signed_ns: int | None = None
+    ) -> None:
+        """Write the intent; ``signed_ns`` as in `SendStarted`."""
+        signature, is_prepared = signing.signature, signed_ns is not None
         self.inbox(
             SendStarted(
                 order.client_id,
                 signing.timestamp,
                 self.clock.monotonic_ns(),
-                signing.ns,
+                0 if is_prepared else signing.ns,
                 what,
                 clock_margin_ns(self.venue_clock.uncertainty_ns),
-                hash_ns=signing.hash_ns,
+                signed_ns=signed_ns,
+                hash_ns=None if is_prepared else signing.hash_ns,
                 struct_hash=signature.struct_hash or 0,
                 message_hash=signature.message_hash,
                 signature_digest=signature.digest(),

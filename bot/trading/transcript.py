@@ -32,6 +32,7 @@ from bot.trading.effects import (
     CancelOrder,
     Effect,
     FetchBbo,
+    ForgetPrepared,
     GiveUp,
     LookedUp,
     LookUpOrder,
@@ -39,8 +40,11 @@ from bot.trading.effects import (
     ModifyEnded,
     ModifyOrder,
     OrderMoved,
+    OrderPrepared,
     PlaceBatch,
     PlaceOrder,
+    PrepareFailed,
+    PrepareOrder,
     PullKillSwitch,
     RaiseAlarm,
     Repaired,
@@ -78,9 +82,21 @@ def of_item(item: Item) -> Line:  # noqa: C901, PLR0911, PLR0912 - one case for 
                     "signature_digest": item.signature_digest,
                     "request": item.request,
                 }
-                | ({} if item.hash_ns is None else {"hash_ns": item.hash_ns})
+                | _known(hash_ns=item.hash_ns, signed_ns=item.signed_ns)
                 | ({} if item.margin_ns == CLOCK_MARGIN_NS else {"margin_ns": item.margin_ns}),
             )
+        case OrderPrepared():
+            return _outcome(
+                "prepare",
+                None,
+                client_id=item.client_id,
+                signature_timestamp=item.signature_timestamp,
+                until_ns=item.until_ns,
+                sign_ns=item.sign_ns,
+                **_known(hash_ns=item.hash_ns),
+            )
+        case PrepareFailed():
+            return _outcome("prepare", item.failure, client_id=item.client_id)
         case AccountRecovered():
             until = {"acceptable_until_ns": list(item.acceptable_until_ns)}
             return Line(Kind.RECOVERED, recovered.told(item.recovered) | until)
@@ -114,6 +130,10 @@ def of_item(item: Item) -> Line:  # noqa: C901, PLR0911, PLR0912 - one case for 
             raise TypeError(f"no such item: {item!r}")
 
 
+def _known(**times: int | None) -> dict[str, int]:
+    return {name: ns for name, ns in times.items() if ns is not None}
+
+
 def _outcome(what: str, result: object, **others: Any) -> Line:
     """A failure is told in full, for not every one comes from an answer; ``x`` numbers the answers of a success."""
     if isinstance(result, RequestError):
@@ -138,6 +158,12 @@ def of_effect(effect: Effect) -> Line:  # noqa: C901, PLR0912 - one case for eac
             )
         case PlaceOrder(order, session):
             told = {"do": "place", **recovered.told_terms(order), "generation": session.generation}
+            if effect.is_prepared:
+                told["prepared"] = True
+        case PrepareOrder(order):
+            told = {"do": "prepare", **recovered.told_terms(order)}
+        case ForgetPrepared(client_ids):
+            told = {"do": "forget", "orders": list(client_ids)}
         case CancelOrder(order, session):
             told = {"do": "cancel", **_named(order), **_over(session)}
         case SetTimer(timer, seconds):

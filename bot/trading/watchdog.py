@@ -26,10 +26,12 @@ class Watchdog:
     """Judges each step after it is done. What it decides is no part of the step: it comes back as an item."""
 
     pull_kill_switch: Callable[[str], None]
+    longest_ns: int = attrs.field(default=0, init=False)
     _named_ns: dict[type[Item], float] = attrs.field(factory=dict, init=False)
 
     def judge(self, item: Item, now_ns: int, used_ns: int) -> None:
         """``item`` came at ``now_ns``, and its step used the processor for ``used_ns``."""
+        self.longest_ns = max(self.longest_ns, used_ns)
         if used_ns <= LONG_NS:
             return
         what = f"a step took {used_ns / 1e6:.1f} ms: {type(item).__name__}"

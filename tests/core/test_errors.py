@@ -36,7 +36,7 @@ def test_everything_raised_on_purpose_is_a_bot_error() -> None:
         for kind in vars(errors).values()
         if isinstance(kind, type) and kind.__module__ == errors.__name__
     ]
-    assert len(kinds) == 13
+    assert len(kinds) == 14
     assert all(issubclass(kind, BotError) for kind in kinds)
 
 

@@ -11,8 +11,9 @@ from bot.exchange.event import Event
 from bot.exchange.exchange import Exchange
 from bot.exchange.instruments.markets import MARKETS
 from bot.exchange.market.events import FundingTicked, PriceMoved
+from bot.exchange.market.floor import limit_order
 from bot.exchange.matching.events import BookChanged, Trade
-from bot.exchange.matching.orders import BUY, IOC, LIMIT, SELL, Order
+from bot.exchange.matching.orders import BUY, IOC, SELL, Order
 from bot.exchange.settings import ExchangeSettings
 from bot.simulation.world import run
 
@@ -75,24 +76,8 @@ class Witness:
         return 10_000 * abs(middle - fair) / fair
 
     def place(self, side: str, price: int, size: int, instruction: str = IOC, symbol: str = BTC) -> Order:
-        now_ms = self.exchange.stamps.now_ms()
-        order = Order(
-            id=self.exchange.stamps.new_id(),
-            account=CLIENT,
-            client_id="",
-            market=symbol,
-            side=side,
-            type=LIMIT,
-            instruction=instruction,
-            price=price,
-            size=size,
-            stp="EXPIRE_TAKER",
-            flags=(),
-            signed_at_ms=now_ms,
-            received_at_ms=now_ms,
-            created_at_ms=now_ms,
-            updated_at_ms=now_ms,
-            remaining=size,
+        order = limit_order(
+            self.exchange.stamps, CLIENT, symbol, price, size, instruction, is_buy=side == BUY
         )
         self.exchange.engine.place_now(order)
         return order

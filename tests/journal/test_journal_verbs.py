@@ -305,6 +305,7 @@ anything = st.recursive(
     | st.sampled_from(
         [
             *("place", "wait", "place batch", "cancel batch", "modify", "snapshot"),
+            *("prepare", "forget", "look up batch"),
             *("GET", "POST", "PUT", "/orders", "/orders/batch", "/orders/1", "MARKET"),
             *('{"client_id":1}', '[{"side":1}]', "[[", 10**400, HOSTILE),
         ]
@@ -379,6 +380,21 @@ def test_nothing_that_can_be_read_is_too_odd_to_be_told(found: list[Record]) -> 
             "effect",
             {"do": "place batch", "orders": [{"client_id": "a", "side": "BUY", "size": "1", "price": "2"}]},
             "place 1: BUY 1 @ 2 as a",
+        ),
+        (
+            "effect",
+            {"do": "place", "client_id": "a", "side": "BUY", "size": "1", "price": "2", "prepared": True},
+            "place prepared BUY 1 @ 2 as a",
+        ),
+        ("effect", {"do": "prepare", "client_id": "a", "side": "BUY", "size": "1"}, "prepare BUY 1 @ as a"),
+        ("effect", {"do": "forget", "orders": ["a", "b"]}, "forget a b"),
+        ("effect", {"do": "look up batch", "orders": ["a", "b"]}, "look up a b"),
+        ("effect", {"do": "look up batch", "orders": 7}, "look up"),
+        ("outcome", {"what": "prepare", "client_id": "a", "sign_ns": 710_000}, "prepare a: done in 0.71 ms"),
+        (
+            "intent",
+            {"client_id": "a", "what": "place", "sign_ns": 0, "signed_ns": 5, "struct_hash": "0x1"},
+            "a: signed ahead, struct hash 0x1",
         ),
         (
             "effect",
@@ -674,10 +690,12 @@ IMPOSSIBLE: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
             ("outcome", {"what": "snapshot", "requested_ns": 0, "x": [[1], [2], [3], [4]]}),
             ("order", {}),
             ("repair", {}),
-            ("timer", {}),
+            ("timer", {"purpose": "part of a snapshot", "subject": ""}),
+            ("repair", {}),
+            ("timer", {"purpose": "snapshot", "subject": ""}),
             ("repair", {}),
         ],
-        ["13: something is repaired, and not because of a snapshot"],
+        ["15: something is repaired, and not because of a snapshot"],
     ),
     (
         "taken over late",

@@ -11,7 +11,7 @@ from bot.exchange.settings import ExchangeSettings
 from bot.journal import journal
 from bot.lab import day
 from bot.lab.day import Audit, Reading, growth
-from bot.lab.hour import Span
+from bot.lab.meter import Span
 from bot.link.clock import SystemClock
 
 

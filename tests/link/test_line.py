@@ -21,9 +21,10 @@ from virtual_stage import RTT, stage, virtually
 
 from bot.core.errors import RefusedError
 from bot.core.tape import Kind
+from bot.core.wire import Wire
 from bot.link.clock import SystemClock, TrioClock
 from bot.link.pool import Lane
-from bot.link.wire import SeenStream, Wire, round_trip_us
+from bot.link.wire import SeenStream, at_first_stop, round_trip_us
 
 REFUSED = answer(b'{"error":"VALIDATION_ERROR","message":"no"}', 400)
 
@@ -70,6 +71,7 @@ async def test_the_tape_has_the_way_of_each_order() -> None:
         "x": 1,
         "reused": False,
         "idle_ns": 0,
+        "opened_ns": ns(2 * RTT),
         "written_ns": ns(2 * RTT),
         "first_ns": ns(3 * RTT),
         "parsed_ns": ns(3 * RTT),
@@ -105,7 +107,7 @@ async def test_a_stream_that_is_seen() -> None:
     """When something came and left last: as everybody reads the run's clock, and not before it was so."""
     ours, theirs = trio.testing.memory_stream_pair()
     clock = TrioClock(EPOCH_NS)
-    seen = SeenStream(ours, clock)
+    seen = SeenStream(ours, clock)  # type: ignore[arg-type] # any stream will do
     await trio.sleep(1)
     await seen.send_all(b"there")
     assert (seen.read_ns, seen.written_ns) == (0, ns(1))
@@ -113,16 +115,53 @@ async def test_a_stream_that_is_seen() -> None:
         nursery.start_soon(seen.receive_some)
         await trio.sleep(1)
         await theirs.send_all(b"back")
-    assert (seen.read_ns, seen.written_ns, seen.round_trip_us()) == (ns(2), ns(1), None)
+    assert (seen.read_ns, seen.written_ns) == (ns(2), ns(1))
+
+
+async def test_what_left_is_stamped_before_everybody_else_has_his_turn() -> None:
+    """Work that others interrupt is told of at its first stop, and work that nobody does at its end; once."""
+    said: list[str] = []  # trio decides by chance who of several has his turn
+
+    async def work(stops: int) -> str:
+        for _ in range(stops):
+            said.append("worked")
+            await trio.lowlevel.checkpoint()
+        return "done"
+
+    async def other() -> None:  # noqa: ASYNC124 - it is awaited
+        said.append("other")
+
+    for stops in (2, 1):
+        said.clear()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(other)
+            assert await at_first_stop(work(stops), lambda: said.append("told")) == "done"
+        assert said.count("worked") == stops
+        assert said.count("told") == 1
+        assert [each for each in said if each != "other"][:2] == ["worked", "told"]
+        assert said.index("told") == said.index("worked") + 1
+    assert await at_first_stop(work(0), lambda: said.append("told")) == "done"
+    assert said[-1] == "told"
+
+    async def fail() -> None:  # noqa: ASYNC124 - as above
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        await at_first_stop(fail(), lambda: said.append("failed"))
+    assert said[-1] == "failed"
+    with trio.move_on_after(0):
+        await at_first_stop(work(1), lambda: None)
+        pytest.fail("it is cancelled through it")
 
 
 def test_what_the_tape_gets() -> None:
     """All of it, by the number of the exchange."""
-    wire = Wire(reused=True, idle_ns=1, written_ns=2, first_ns=3, parsed_ns=4, rtt_us=5)
-    assert wire.told(9) == {
+    wire = Wire(x=9, reused=False, idle_ns=1, opened_ns=6, written_ns=2, first_ns=3, parsed_ns=4, rtt_us=5)
+    assert wire.told() == {
         "x": 9,
-        "reused": True,
+        "reused": False,
         "idle_ns": 1,
+        "opened_ns": 6,
         "written_ns": 2,
         "first_ns": 3,
         "parsed_ns": 4,

@@ -71,6 +71,7 @@ async def test_a_call_takes_one_round_trip() -> None:
             "x": 1,
             "reused": True,
             "idle_ns": 0,
+            "opened_ns": None,
             "written_ns": round(OPEN * 1e9),
             "first_ns": round((OPEN + RTT) * 1e9),
             "parsed_ns": round((OPEN + RTT) * 1e9),

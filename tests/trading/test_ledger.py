@@ -29,14 +29,12 @@ class Book:
     changes: list[Order]
 
     def send(self, client_id: str = ID) -> None:
-        self.ledger.sending(
-            client_id, signed_ms=1, sent_ns=self.clock.now_ns, sign_ns=MS, last_acceptable_ns=1
-        )
+        self.ledger.sending(client_id, signed_ms=1, sent_ns=self.clock.now_ns, last_acceptable_ns=1)
 
     def report(self, what: OrderReport, *, on_channel: bool = True) -> None:
         order = self.ledger.find(what)
         assert order is not None
-        self.ledger.update(order, what, channel_ns=self.clock.now_ns if on_channel else None)
+        self.ledger.update(order, what, by_channel=on_channel)
 
     @property
     def order(self) -> Order:
@@ -69,7 +67,7 @@ def lines(logged_from: Callable[[str], list[str]]) -> list[str]:
 
 
 def test_the_way_of_an_order(lines: list[str]) -> None:
-    """Sent, answered, confirmed, closed: states, stamps, counts, latencies and the lines that people look for."""
+    """Sent, answered, confirmed, closed: states, stamps, counts and the lines that people look for."""
     book = sent_book()
     assert (book.order.state, book.order.sent_ns, book.order.last_acceptable_ns) == (State.SENT, 0, 1)
     book.ledger.answered(ID, report("NEW"), reused=True, request_ns=54_321_000)
@@ -85,12 +83,6 @@ def test_the_way_of_an_order(lines: list[str]) -> None:
     ]
     assert (book.order.reason, book.order.venue_id, book.ledger.live()) == ("USER_CANCELED", "v1", [])
     assert book.ledger.counts == OrderCounts(placed=1, confirmed=1, closed=1, rejected=0)
-    latencies = book.ledger.latencies
-    assert [kind.summary_ms()["max"] for kind in (latencies.sign, latencies.request, latencies.confirm)] == [
-        1.0,
-        54.321,
-        60.0,
-    ]
     assert lines == [
         "[ORDER] Paradex order sent: client_id=run-1, reused=true, request=54.3 ms",
         "[ORDER] Paradex order confirmed via WS: id=v1, status=OPEN",
@@ -162,14 +154,13 @@ def test_sizes_never_grow_back(
 @pytest.mark.parametrize("state", [State.INTENT, State.REJECTED, State.NEVER_ACCEPTED])
 @pytest.mark.parametrize("status", ["NEW", "OPEN", "CLOSED"])
 def test_an_impossible_report_changes_nothing(state: State, status: str) -> None:
-    """An alarm that names order, state and event, each time; no count, no latency and no field moves."""
+    """An alarm that names order, state and event, each time; no count and no field moves."""
     book = book_in(state)
     untouched = book.order
     for _ in range(2):
         book.report(report(status, remaining="0.001"))
     assert book.order == untouched
     assert book.ledger.counts == OrderCounts()
-    assert book.ledger.latencies.confirm.summary_ms()["count"] == 0
     assert book.changes == []
     event = ledger_module.EVENT_OF_STATUS[status]
     assert book.alarms == [f"order run-1 is {state}, and met {event}"] * 2
@@ -182,7 +173,6 @@ def test_an_order_leaves_once(state: State) -> None:
     book.send()
     assert book.order == make_order(state=state)
     assert book.ledger.counts == OrderCounts()
-    assert book.ledger.latencies.sign.summary_ms()["count"] == 0
     assert book.alarms == [f"order run-1 is {state}, and met SEND"]
 
 

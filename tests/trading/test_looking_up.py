@@ -185,8 +185,8 @@ async def test_two_lists_tell_of_all() -> None:
         items = stage.reported()
     assert asked == [
         "/orders",
-        "/orders-history?start_at=1700&page_size=1000",
-        "/orders-history?start_at=1700&page_size=1000&cursor=more",
+        "/orders-history?start_at=1700&page_size=100",
+        "/orders-history?start_at=1700&page_size=100&cursor=more",
     ]
     assert items == [
         fx.LookedUp(name(1), told(ORDERS[0], "OPEN"), (1, 2, 3)),

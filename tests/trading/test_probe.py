@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trading_stage import MARKET, SIZE, SYMBOL, make_order
 
-from bot.core.errors import BotError, LimitExceededError, SessionGoneError
+from bot.core.errors import BotError, LimitExceededError, NotPreparedError, SessionGoneError
 from bot.core.fixed import SCALE, Fixed, parse
 from bot.core.market import Market
 from bot.core.order import Instruction, Side, State
@@ -17,6 +17,8 @@ from bot.trading.strategies.probe import Probe, ProbeSettings
 from bot.trading.strategies.strategy import (
     Event,
     OrderChanged,
+    OrderPrepared,
+    PrepareFailed,
     Quote,
     QuoteFailed,
     TimerElapsed,
@@ -40,11 +42,24 @@ class FakeTrader:
     def place(
         self, market: str, side: Side, *, size: int, price: int, instruction: Instruction = Instruction.GTC
     ) -> str:
+        return self._enter("place", market, side, size, price, instruction)
+
+    def prepare(
+        self, market: str, side: Side, *, size: int, price: int, instruction: Instruction = Instruction.GTC
+    ) -> str:
+        return self._enter("prepare", market, side, size, price, instruction)
+
+    def _enter(self, *asked: object) -> str:
         if self.refusal is not None:
             raise self.refusal
         self.orders += 1
-        self.asked.append(("place", market, side, size, price, instruction))
+        self.asked.append(asked)
         return f"run-{self.orders}"
+
+    def place_prepared(self, client_id: str) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.asked.append(("place_prepared", client_id))
 
     def cancel(self, client_id: str) -> None:
         self.asked.append(("cancel", client_id))
@@ -82,6 +97,11 @@ def quote(bid: str | None) -> Quote:
 
 def changed(state: State, client_id: str = "run-1", *, remaining: int = SIZE) -> OrderChanged:
     return OrderChanged(attrs.evolve(make_order(client_id, state=state), filled=SIZE - remaining))
+
+
+def preparing() -> Stand:
+    """One whose orders are prepared."""
+    return Stand(probe=Probe(attrs.evolve(SETTINGS, prepare=True), SYMBOL))
 
 
 QUOTE, PAUSE = ("quote", SYMBOL), ("timer", 1.5)
@@ -177,6 +197,73 @@ def test_changes_of_earlier_orders_begin_nothing() -> None:
     stand.tell(TradingOpened(1), quote("42000"), changed(State.CLOSED), TimerElapsed(1), quote("42000"))
     assert stand.tell(changed(State.CLOSED, "run-1", remaining=0)) == []
     assert stand.tell(changed(State.CLOSED, "run-2")) == [PAUSE]
+
+
+PREPARE = ("prepare", *PLACE[1:])
+PREPARED = OrderPrepared("run-1", 5.0)
+
+
+def place_prepared(number: int) -> list[tuple[object, ...]]:
+    return [("place_prepared", f"run-{number}")]
+
+
+def test_a_round_with_orders_that_are_prepared() -> None:
+    """There is a pause before each but the first, as without that; and the quote is asked for before it."""
+    stand = preparing()
+    assert stand.tell(TradingOpened(1)) == [QUOTE]
+    assert stand.tell(quote("41999.98")) == [PREPARE]
+    assert stand.tell(PREPARED) == place_prepared(1), "there is nothing to pause after"
+    assert stand.tell(changed(State.SENT), changed(State.OPEN)) == [CANCEL]
+    assert stand.tell(changed(State.CLOSED)) == [QUOTE]
+    assert stand.tell(quote("41999.98")) == [PREPARE]
+    assert stand.tell(OrderPrepared("run-2", 5.0)) == [PAUSE]
+    assert stand.tell(TimerElapsed(1)) == place_prepared(2)
+
+
+def rested_with_a_prepared() -> Stand:
+    """The pause before the second order is over."""
+    stand = preparing()
+    stand.tell(TradingOpened(1), quote("42000"), PREPARED, changed(State.CLOSED), quote("42000"))
+    assert stand.tell(OrderPrepared("run-2", 5.0)) == [PAUSE]
+    return stand
+
+
+def test_what_became_too_old_is_prepared_again() -> None:
+    """And sent as soon as it is signed: so a pause that is longer than the window keeps no order here for ever."""
+    stand = rested_with_a_prepared()
+    stand.trader.refusal = NotPreparedError("order run-2 is too old")
+    assert stand.tell(TimerElapsed(1)) == [QUOTE]
+    stand.trader.refusal = None
+    assert [asked[0] for asked in stand.tell(quote("42000"))] == ["prepare"]
+    assert stand.tell(OrderPrepared("run-3", 5.0)) == place_prepared(3)
+
+
+def test_a_prepared_order_that_is_not_taken_is_tried_again() -> None:
+    """After a pause: it may still be good."""
+    stand = rested_with_a_prepared()
+    stand.trader.refusal = SessionGoneError("there is no session")
+    assert stand.tell(TimerElapsed(1)) == [PAUSE]
+    stand.trader.refusal = None
+    assert stand.tell(TimerElapsed(2)) == place_prepared(2)
+
+
+def test_one_that_cannot_be_signed_means_a_pause() -> None:
+    stand = preparing()
+    stand.tell(TradingOpened(1), quote("42000"))
+    assert stand.tell(PrepareFailed("run-1", "the venue's clock has to be measured first")) == [PAUSE]
+    assert stand.tell(TimerElapsed(1)) == [QUOTE]
+
+
+def test_why_no_prepared_order_is_taken_is_said_once(warnings: list[str]) -> None:
+    """That another could be signed meanwhile is no sign of better times."""
+    stand = rested_with_a_prepared()
+    for refusal in (LimitExceededError("too many"), NotPreparedError("too old"), None):
+        stand.trader.refusal = refusal
+        stand.tell(TimerElapsed(1))
+    assert [asked[0] for asked in stand.tell(quote("42000"))] == ["prepare"]
+    stand.trader.refusal = LimitExceededError("too many")
+    assert stand.tell(OrderPrepared("run-3", 5.0)) == [PAUSE]
+    assert warnings == ["[ORDER] Paradex no new orders for now: too many"]
 
 
 PHASES: dict[str, tuple[list[Event], list[Event]]] = {

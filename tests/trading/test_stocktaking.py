@@ -21,10 +21,19 @@ from bot.core.errors import InvalidOrderError, NotSentError, UnknownOutcomeError
 from bot.core.fixed import parse
 from bot.core.order import Ending, Side, State
 from bot.paradex.answers import FillReport, PositionReport
-from bot.session.inbox import FillReported
-from bot.trading.effects import LookUpOrder, PlaceOrder, Repaired, SetTimer, TakeSnapshot, Timer, TimerFired
-from bot.trading.step.stocktaking import LOOK_AGAIN_S, SNAPSHOT
-from bot.trading.strategies.strategy import Filled
+from bot.session.inbox import FillReported, Snapshot
+from bot.trading.effects import (
+    Effect,
+    LookUpOrder,
+    PlaceOrder,
+    Repaired,
+    SetTimer,
+    TakeSnapshot,
+    Timer,
+    TimerFired,
+)
+from bot.trading.step.stocktaking import LOOK_AGAIN_S, PART, PART_SIZE, SNAPSHOT
+from bot.trading.strategies.strategy import Filled, TradingOpened
 
 
 def fill(
@@ -253,3 +262,65 @@ def test_only_what_is_proved_absent_may_be_sent_again() -> None:
     assert desk.state(unsent.client_id) is State.OPEN
     assert Side.BUY is effect.order.side
     assert effect.order.price == PRICE
+
+
+# Snapshots that are too long for one step.
+
+
+def long_snapshot(desk: Desk, fills: int) -> Snapshot:
+    """So many fills of others, and then one of our order, which is over by that."""
+    others = tuple(fill(number, client_id=None, size="0.001") for number in range(2, fills + 1))
+    return snapshot(
+        desk.clock.now_ns,
+        history=(report("CLOSED", remaining="0.006", reason="USER_CANCELED"),),
+        fills=(fill(1), *others),  # the newest first
+        positions=held(f"{0.003 + fills * 0.001:.3f}"),
+    )
+
+
+def parts_until_merged(desk: Desk, decided: list[Effect]) -> int:
+    """Go on as long as that is asked for."""
+    for parts in range(1, 100):
+        waits = [effect for effect in decided if effect == SetTimer(Timer(PART, ""), 0.0)]
+        if not waits:
+            return parts
+        assert len(waits) == 1
+        assert not desk.manager.stocktaking.is_done
+        decided = desk.step(TimerFired(Timer(PART, "")))
+    pytest.fail("it has no end")
+
+
+@pytest.mark.parametrize(
+    ("fills", "parts"),
+    [(PART_SIZE - 2, 1), (PART_SIZE - 1, 2), (PART_SIZE, 2), (3 * PART_SIZE, 4)],
+)
+def test_a_long_snapshot_is_merged_part_by_part(fills: int, parts: int) -> None:
+    """Each no longer than a step may be; in the end it is as if it had been short."""
+    desk = resting()
+    assert parts_until_merged(desk, desk.step(long_snapshot(desk, fills))) == parts
+    assert desk.manager.stocktaking.is_done
+    assert desk.order().state is State.CLOSED
+    assert [event.order is None for event in told(desk)] == [False]
+    assert desk.manager.stocktaking.repairs == {"order": 1, "fill": fills}
+
+
+def test_trading_opens_when_all_of_it_is_merged() -> None:
+    """What the rest may tell is not known before."""
+    desk = open_desk(Recorder(), session=False)
+    decided = desk.step(long_snapshot(desk, 2 * PART_SIZE))
+    desk.open_session()
+    strategy = desk.manager._strategy
+    assert isinstance(strategy, Recorder)
+    assert TradingOpened(1) not in strategy.events
+    assert parts_until_merged(desk, decided) == 3
+    assert strategy.events[-1] == TradingOpened(1)
+
+
+def test_the_next_snapshot_waits_for_the_one_before() -> None:
+    """They are merged in their order, and nobody asks twice to go on."""
+    desk = resting()
+    decided = desk.step(long_snapshot(desk, 2 * PART_SIZE))
+    decided += desk.step(snapshot(desk.clock.now_ns, positions=held(f"{0.003 + PART_SIZE * 0.002:.3f}")))
+    assert desk.manager.stocktaking.repairs["order"] == 1
+    assert parts_until_merged(desk, decided) == 3
+    assert desk.manager.stocktaking.repairs == {"order": 1, "fill": 2 * PART_SIZE}

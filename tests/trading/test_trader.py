@@ -30,6 +30,16 @@ class FakeDesk:
     def place_again(self, client_id: str) -> None:
         self.asked.append(("place_again", client_id))
 
+    def prepare(self, wanted: NewOrder) -> str:
+        self.asked.append(("prepare", wanted))
+        return "run-1"
+
+    def place_prepared(self, client_id: str) -> None:
+        self.asked.append(("place_prepared", client_id))
+
+    def discard(self, client_id: str) -> None:
+        self.asked.append(("discard", client_id))
+
     def modify(self, client_id: str, *, size: int | None, price: int | None) -> None:
         self.asked.append(("modify", client_id, size, price))
 
@@ -85,6 +95,13 @@ METHODS: dict[str, tuple[Callable[[Trader], Any], tuple[object, ...], object]] =
         ["run-1", "run-2"],
     ),
     "place_again": (lambda trader: trader.place_again("run-1"), ("place_again", "run-1"), None),
+    "prepare": (
+        lambda trader: trader.prepare(SYMBOL, Side.SELL, size=SIZE, price=PRICE),
+        ("prepare", SELL),
+        "run-1",
+    ),
+    "place_prepared": (lambda trader: trader.place_prepared("run-1"), ("place_prepared", "run-1"), None),
+    "discard": (lambda trader: trader.discard("run-1"), ("discard", "run-1"), None),
     "modify": (lambda trader: trader.modify("run-1", size=SIZE), ("modify", "run-1", SIZE, None), None),
     "cancel": (lambda trader: trader.cancel("run-1"), ("cancel", "run-1"), None),
     "cancel_batch": (lambda trader: trader.cancel_batch(["run-1"]), ("cancel_batch", ["run-1"]), None),

@@ -69,6 +69,41 @@ ITEMS: list[tuple[Item, Kind, dict[str, Any]]] = [
         },
     ),
     (
+        fx.SendStarted(ID, 1_800_000_000_007, 5, 0, signed_ns=-3, request={"body": "{}"}),
+        Kind.INTENT,
+        {
+            "what": "place",
+            "client_id": ID,
+            "signature_timestamp": 1_800_000_000_007,
+            "sent_ns": 5,
+            "sign_ns": 0,
+            "struct_hash": "0x0",
+            "message_hash": "0x0",
+            "signature_digest": "",
+            "request": {"body": "{}"},
+            "signed_ns": -3,
+        },
+    ),
+    (
+        fx.OrderPrepared(
+            client_id=ID, signature_timestamp=1_800_000_000_007, until_ns=9, sign_ns=4, hash_ns=2
+        ),
+        Kind.OUTCOME,
+        {
+            "what": "prepare",
+            "client_id": ID,
+            "signature_timestamp": 1_800_000_000_007,
+            "until_ns": 9,
+            "sign_ns": 4,
+            "hash_ns": 2,
+        },
+    ),
+    (
+        fx.PrepareFailed(ID, NotSentError("no hash")),
+        Kind.OUTCOME,
+        {"what": "prepare", "client_id": ID, "failure": "not sent", "text": "no hash"},
+    ),
+    (
         fx.SendEnded(client_id=ID, result=report("NEW"), reused=True, request_ns=9, exchange=7),
         Kind.OUTCOME,
         {"what": "place", "client_id": ID, "x": [7]},
@@ -146,6 +181,13 @@ EFFECTS: list[tuple[Effect, Kind, dict[str, Any]]] = [
         Kind.EFFECT,
         {"do": "place", **TERMS, "generation": 3},
     ),
+    (
+        fx.PlaceOrder(make_order(), SESSION, is_prepared=True),
+        Kind.EFFECT,
+        {"do": "place", **TERMS, "generation": 3, "prepared": True},
+    ),
+    (fx.PrepareOrder(make_order()), Kind.EFFECT, {"do": "prepare", **TERMS}),
+    (fx.ForgetPrepared((ID, "run-2")), Kind.EFFECT, {"do": "forget", "orders": [ID, "run-2"]}),
     (
         fx.PlaceBatch((make_order(), make_order("run-2")), SESSION),
         Kind.EFFECT,

@@ -8,11 +8,9 @@ import enum
 import os
 import re
 import signal
-from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 import attrs
-import trio
 from crash_seams import Matches, Seam, When, any_call, meet
 
 from bot.core.tape import Kind
@@ -73,7 +71,7 @@ class Wire:
     """A pattern of it, without ``/v1`` and the question."""
 
     event: str
-    """Of httpcore's trace extension, without ``http11.``."""
+    """`LEAVING`, `SENT`, `ANSWERED` or `READ`"""
 
     nth: int = 1
 
@@ -148,14 +146,14 @@ BEGIN, HEARD = "bot.trading.stream:OrderedStream._begin", "bot.trading.stream:Or
 STEP = "bot.trading.step.manager:OrderManager.step"
 SNAPSHOT = "bot.session.snapshot:Snapshots.take"
 ORDER, BATCH, ONE = "/orders", "/orders/batch", r"/orders/\d+"
-LEAVING = "send_request_headers.started"
-SENT, ANSWERED, READ = (
-    "send_request_body.complete",
-    "receive_response_headers.complete",
-    "response_closed.complete",
-)
+LEAVING, SENT, ANSWERED, READ = "leaving", "sent", "answered", "read"
 INTENT = holds(b'"intent"')
 BEFORE, HALFWAY, AFTER = When
+EVENTS = {
+    SENT: ("bot.link.line:_receive", BEFORE),
+    ANSWERED: ("bot.link.line:_more", AFTER),
+    READ: ("bot.link.line:_receive", AFTER),
+}
 NOTHING, DOUBT, RESTING = Leaves
 MODIFY, RECONNECT, STOP, STOP_MANY, TAKE = tuple(Manner)[1:]
 
@@ -241,26 +239,26 @@ def install(point: Point) -> None:
         return
     wire = point.seam
 
-    def is_meant(_: object, request: Any) -> bool:
-        path = request.url.path.removeprefix("/v1")
-        return request.method == wire.method and re.fullmatch(wire.path, path) is not None
+    chosen: list[object] = []
 
-    def listen(_: object, request: Any) -> None:
-        request.extensions["trace"] = _dying_at(f"http11.{wire.event}")
+    def is_meant(_: object, method: str, target: bytes, *_others: object) -> bool:
+        path = target.decode().partition("?")[0].removeprefix("/v1")
+        return method == wire.method and re.fullmatch(wire.path, path) is not None
 
-    send = Seam("bot.link.line:Line.handle_async_request", BEFORE, is_meant, wire.nth)
-    meet(send, listen)
+    def choose(*arguments: object) -> None:
+        chosen.append(arguments[-1])
+        if wire.event == LEAVING:
+            _die()
+
+    def is_chosen(_: object, progress: object) -> bool:
+        return progress in chosen
+
+    meet(Seam("bot.link.line:Line.exchange", BEFORE, is_meant, wire.nth), choose)
+    if wire.event != LEAVING:
+        place, when = EVENTS[wire.event]
+        meet(Seam(place, when, is_chosen), _die)
 
 
 def _die(*_: object) -> NoReturn:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("nobody survives that")
-
-
-def _dying_at(event: str) -> Callable[..., Awaitable[None]]:
-    async def trace(name: str, _: dict[str, Any]) -> None:
-        if name == event:
-            _die()
-        await trio.lowlevel.checkpoint()
-
-    return trace

@@ -29,7 +29,7 @@ from bot.trading.strategies.probe import ProbeSettings
 from bot.trading.strategies.strategy import Event, OrderChanged, Quote, TimerElapsed, TradingOpened
 from bot.trading.strategies.trader import NewOrder, Trader
 
-IMPORTED_LATE = ("anyio", "encodings.idna", "fast_stark_crypto", "httpcore")
+IMPORTED_LATE = ("anyio", "encodings.idna", "fast_stark_crypto")
 """By libraries, when they need them."""
 
 REST_S = 0.4

@@ -113,7 +113,7 @@ def test_a_slow_network(way: str) -> None:
             after=12,
         )
 
-    played = play(arrange=arrange, then=nothing, seconds=25)
+    played = play(arrange=arrange, then=nothing, seconds=40)
     assert played.violations == []
     assert played.summary.exit_code == 0
     asked = {line.data["x"]: line.at for line in told(played, Kind.REQUEST)}

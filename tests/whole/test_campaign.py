@@ -30,6 +30,7 @@ FINDS = {
     "cancelled write not sent": 1,
     "reserve spent": 58,
     "old generation": 2,
+    "sent too late": 9,
 }
 """A seed for each bug."""
 

@@ -65,7 +65,7 @@ PHASES: dict[str, tuple[str, str, int, float, int]] = {
     "login": ("http>", "POST /auth", 1, 0.0, 0),
     "subscription": ("ws>", '{"jsonrpc":"2.0","method":"subscribe"', 1, 0.0, 0),
     "quote": ("http>", "GET /bbo", 2, RTT / 4, 1),
-    "order about to leave": ("http>", "POST /orders", 2, 0.0, 1),
+    "order leaves": ("http>", "POST /orders", 2, 0.0, 2),
     "order on its way there": ("http>", "POST /orders", 2, RTT / 4, 2),
     "order on its way back": ("http>", "POST /orders", 2, 3 * RTT / 4, 2),
     "order open": ("http<", "201", 2, 0.0, 2),

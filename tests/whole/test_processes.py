@@ -81,7 +81,8 @@ def test_a_run_of_some_seconds(tmp_path: Path) -> None:
     assert orders["placed"] == orders["confirmed"] == orders["closed"] > 0
     assert orders["unresolved"] == http["order_requests_cold"] == 0
     assert http["order_requests"] == 2 * orders["placed"]
-    assert summary["latency_ms"]["request"]["count"] == orders["placed"]
+    assert summary["latency_ms"]["rest"]["warm"]["confirmed"]["count"] == orders["placed"]
+    assert summary["garbage_ms"]["count"] > 0
     assert f"placed {orders['placed']}" in printed
     (journal,) = (tmp_path / "state/paradex-bot").glob("embedded-*.journal")
     assert f"[INIT] Paradex session is recorded in {journal}\n" in bot.log

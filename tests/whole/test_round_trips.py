@@ -8,7 +8,9 @@ import trio
 
 from bot import app
 from bot.core.fixed import SCALE
+from bot.core.histogram import Histogram
 from bot.core.order import Instruction, Order, OrderType, Side, State
+from bot.latency.watch import LatencyWatch
 from bot.link.clock import VenueClock
 from bot.link.http import open_http
 from bot.paradex import orders
@@ -72,13 +74,18 @@ def order_round_trips(
 
     async def trade(rehearsal: Rehearsal) -> tuple[list[float], Rehearsal]:
         play(rehearsal)
+        watch = LatencyWatch(rehearsal.surroundings.tape)
+        rehearsal.surroundings = attrs.evolve(rehearsal.surroundings, tape=watch)
         summary = await rehearsal.trade(seconds)
         assert summary.orders.confirmed == summary.orders.placed > 0
         assert not summary.unresolved
-        request = summary.latencies.request
-        assert request.min_ns is not None
-        assert request.max_ns is not None
-        extremes = (request.min_ns, request.max_ns)
+        answered = Histogram()
+        for series in watch.finish():
+            answered.merge(series.histograms["answered"])
+        assert answered.count == summary.orders.placed
+        assert answered.min_ns is not None
+        assert answered.max_ns is not None
+        extremes = (answered.min_ns, answered.max_ns)
         return [round((ns / 1e6 - PROCESSING_MS) / RTT_MS, 6) for ns in extremes], rehearsal
 
     return rehearse(trade, settings(pause=pause), delay=DELAY)

@@ -31,6 +31,8 @@ from bot.trading.effects import (
     ModifyOrder,
     PlaceBatch,
     PlaceOrder,
+    PrepareFailed,
+    PrepareOrder,
     SendEnded,
     SetTimer,
     Signed,
@@ -158,7 +160,7 @@ class Errand:
                 return 2  # open orders, and then the history
             case LookUpOrders():
                 return max(2, len(self.exchanges) + bool(self._next_page))
-            case SetTimer():
+            case SetTimer() | PrepareOrder():
                 return 0
         return 2 if self._was_refused_for_its_form else 1
 
@@ -285,6 +287,8 @@ class Errand:
                     request_ns=0 if last is None else last.elapsed_ns,
                     exchange=exchange,
                 )
+            case PrepareOrder():
+                return PrepareFailed(subject, result)
             case ModifyOrder() as modify:
                 return ModifyEnded(
                     client_id=subject, number=modify.wanted.number, result=result, exchange=exchange
@@ -306,6 +310,8 @@ def _keys_of(effect: Effect) -> list[Key]:  # noqa: PLR0911 - one for each kind 
     match effect:
         case PlaceOrder() | PlaceBatch():
             return [("place", order.client_id) for order in effect.orders]
+        case PrepareOrder(order):
+            return [("prepare", order.client_id)]
         case ModifyOrder(order):
             return [("modify", order.client_id)]
         case CancelOrder(order):
@@ -364,6 +370,12 @@ class Errands:
             return 2 if errand.ended(key[1], failure) is not None else 3
 
         return min(errands, key=likeness, default=None)
+
+    def drop(self, key: Key) -> None:
+        """Nobody will be told what came of it."""
+        errand = self.oldest(key)
+        if errand is not None:
+            self.remove(errand, key)
 
     def remove(self, errand: Errand, key: Key) -> None:
         """What ``key`` names is told."""

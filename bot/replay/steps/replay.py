@@ -24,10 +24,11 @@ from bot.replay.steps.connection import Connection
 from bot.replay.steps.course import PartedError, RecordedClock, part, steps
 from bot.replay.steps.errands import Errand, Errands, Exchange
 from bot.replay.steps.hashes import Hashing, Key
+from bot.replay.steps.prepared import Timestamps
 from bot.replay.steps.report import Divergence, Report
 from bot.replay.steps.shapes import shaped, unusable
 from bot.replay.steps.snapshots import Snapshots
-from bot.replay.steps.traffic import CLOCK_TOLERANCE_MS, Traffic, failure_of
+from bot.replay.steps.traffic import Traffic, failure_of
 from bot.session.inbox import Item, KillSwitchPulled, PlatformMode
 from bot.session.login import read_markets
 from bot.settings import Settings
@@ -35,6 +36,7 @@ from bot.trading.effects import (
     AccountRecovered,
     CancelBatch,
     Effect,
+    ForgetPrepared,
     LookUpOrders,
     PlaceBatch,
     SendStarted,
@@ -79,6 +81,7 @@ class Replay:
     """The one that was looked at last."""
 
     _stream: OrderedStream | None = None
+    _timestamps: Timestamps = attrs.field(init=False)
     _connection: Connection = attrs.field(init=False)
     _snapshots: Snapshots = attrs.field(init=False)
     _errands: Errands = attrs.field(factory=Errands)
@@ -99,6 +102,7 @@ class Replay:
             hashing=self.hashing,
             shows_account=self.header.account == "kept",
         )
+        self._timestamps = Timestamps(self._traffic, self.settings.orders.recv_window, self.differ)
         self._connection = Connection(
             settings=self.settings.orders,
             tape=self._tape,
@@ -201,8 +205,14 @@ class Replay:
         return stream
 
     def _carry_out(self, effect: Effect, number: int) -> None:
-        if not isinstance(effect, TakeSnapshot):  # nobody reports that it was done
-            self._errands.add(Errand(effect, number, self._clock.ns, self.settings.orders.via))
+        match effect:
+            case TakeSnapshot():
+                pass  # nobody reports that it was done
+            case ForgetPrepared(client_ids):
+                for client_id in client_ids:
+                    self._errands.drop(("prepare", client_id))
+            case _:
+                self._errands.add(Errand(effect, number, self._clock.ns, self.settings.orders.via))
 
     def _request(self, record: Record) -> None:
         self._traffic.request(record, None if self._stream is None else self._stream.manager.ledger)
@@ -215,6 +225,9 @@ class Replay:
         if outcome.what == "snapshot":
             self._snapshot(record, outcome)
             return
+        if outcome.what == "prepare" and not outcome.failure:
+            self._prepared(record)
+            return
         failure = failure_of(record) if outcome.failure else None
         subject = outcome.client_id or outcome.market
         errand = self._errands.find((outcome.what, subject), outcome, failure)
@@ -224,6 +237,16 @@ class Replay:
             return
         self._errands.remove(errand, (outcome.what, subject))
         self._tell(item)
+
+    def _prepared(self, record: Record) -> None:
+        prepared = shaped(record, shapes.Prepared)
+        key = ("prepare", prepared.client_id)
+        errand = self._errands.oldest(key)
+        if errand is None:
+            self.misfit(record, "an order is signed that is not prepared")
+            return
+        self._errands.remove(errand, key)
+        self._tell(self._timestamps.prepared(record, prepared))
 
     def _snapshot(self, record: Record, outcome: shapes.Outcome) -> None:
         snapshot = self._snapshots.read(outcome)
@@ -244,7 +267,7 @@ class Replay:
         if errand is None:
             self.misfit(record, "an order that is not placed, or not modified")
             return
-        self._check_timestamp(record, intent)
+        self._timestamps.check(record, intent, errand)
         terms, modified_id = errand.terms(intent)
         try:
             hashes = self._traffic.hashing.hashes(terms, intent, modified_id)
@@ -260,6 +283,7 @@ class Replay:
                 intent.sign_ns,
                 intent.what,
                 intent.margin_ns,
+                signed_ns=intent.signed_ns,
                 hash_ns=intent.hash_ns,
                 struct_hash=hashes.struct,
                 message_hash=hashes.message,
@@ -267,15 +291,6 @@ class Replay:
                 request=request.shown(HIDDEN),
             )
         )
-
-    def _check_timestamp(self, record: Record, intent: shapes.Intent) -> None:
-        """It is the venue's time when the signing began, as the answers to ``GET /system/time`` tell it."""
-        reckoned = self._traffic.venue_ms(intent.sent_ns - intent.sign_ns)
-        if abs(intent.signature_timestamp - reckoned) > CLOCK_TOLERANCE_MS:
-            what = f"the venue's time in an order, to {CLOCK_TOLERANCE_MS} ms"
-            self.differ(
-                Divergence(record.number, record.ns, record.kind, what, intent.signature_timestamp, reckoned)
-            )
 
     def _timer(self, record: Record) -> None:
         timer = shaped(record, shapes.Timer)

@@ -40,16 +40,6 @@ class Failure(msgspec.Struct):
     failure: str
 
 
-class Wire(msgspec.Struct):
-    x: int
-    reused: bool
-    idle_ns: int
-    written_ns: int
-    first_ns: int
-    parsed_ns: int
-    rtt_us: int | None
-
-
 class Intent(msgspec.Struct):
     what: Signed
     client_id: str
@@ -59,11 +49,20 @@ class Intent(msgspec.Struct):
     message_hash: str
     signature_digest: str
     hash_ns: int | None = None
+    signed_ns: int | None = None
     margin_ns: int = CLOCK_MARGIN_NS
 
 
+class Prepared(msgspec.Struct):
+    client_id: str
+    signature_timestamp: int
+    until_ns: int
+    sign_ns: int
+    hash_ns: int | None = None
+
+
 class Outcome(msgspec.Struct):
-    what: Literal["place", "modify", "cancel", "look up", "quote", "snapshot"]
+    what: Literal["place", "prepare", "modify", "cancel", "look up", "quote", "snapshot"]
     client_id: str = ""
     market: str = ""
     x: list[Any] = []

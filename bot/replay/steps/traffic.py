@@ -10,6 +10,7 @@ import attrs
 
 from bot.core.errors import RequestError, UnknownOutcomeError, retold
 from bot.core.tape import HIDDEN, Kind, restored
+from bot.core.wire import Wire
 from bot.journal.record import Record
 from bot.link import answer as link
 from bot.link import http
@@ -211,7 +212,7 @@ class Traffic:
 
     def wire(self, record: Record) -> None:
         """What a connection tells decides nothing."""
-        x = shaped(record, shapes.Wire).x
+        x = shaped(record, Wire).x
         if self._has_wires is False or not 0 < x <= self.asked or x in self.under_way:
             self.misfit(record, "what a connection tells of no request that ended, or others are missing")
         self._has_wires = True

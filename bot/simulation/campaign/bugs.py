@@ -23,7 +23,9 @@ from bot.session.stream import Stream
 from bot.session.supervise import TaskStatus
 from bot.simulation.world import replaced
 from bot.trading.sending import Sender
+from bot.trading.signing import OrderSigner
 from bot.trading.step.holdings import Holdings
+from bot.trading.step.preparations import Preparations
 from bot.trading.step.pursuit import Pursuit
 from bot.trading.strategies.trader import Trader
 
@@ -220,6 +222,16 @@ def old_generation() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def sent_too_late() -> Iterator[None]:
+    """Nobody looks how old it is what was signed ahead."""
+    with (
+        replaced(Preparations, "_is_too_old", lambda *_: False),
+        replaced(OrderSigner, "check_age", lambda *_: None),
+    ):
+        yield
+
+
 def _late(inbox: Inbox) -> Inbox:
     def tell(item: Any) -> None:
         if isinstance(item, SessionLost):
@@ -247,5 +259,6 @@ BUGS: Mapping[str, Bug] = {
     "cancelled write not sent": cancelled_write_not_sent,
     "reserve spent": reserve_spent,
     "old generation": old_generation,
+    "sent too late": sent_too_late,
 }
 """By name."""

@@ -25,6 +25,10 @@ VERIFIED_EVERY = 4
 """In one seed of so many the exchange verifies every signature."""
 
 
+PREPARING = (0, 4)
+"""In these two seeds of five orders are prepared, and not by chance: the others are what they were before that."""
+
+
 @attrs.frozen
 class Conditions:
     """Times in seconds; ``delay`` and ``jitter`` for each way."""
@@ -33,6 +37,8 @@ class Conditions:
     delay: float
     jitter: float
     verify: bool
+    prepares: bool
+    """The strategy has some of its orders signed ahead."""
 
 
 def draw(seed: int, via: str) -> Conditions:
@@ -83,4 +89,5 @@ def draw(seed: int, via: str) -> Conditions:
         delay=some(0.001, 0.01, 0.05, 0.15),
         jitter=some(0.0, 0.01, 0.1),
         verify=chance.randrange(VERIFIED_EVERY) == 0,
+        prepares=seed % 5 in PREPARING,
     )

@@ -1,12 +1,13 @@
 """What else has to hold of a life, beside the oracle's invariants: found in its records."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from bot.core.tape import Kind
-from bot.journal.sent import call_of, placed
+from bot.journal.sent import call_of, client_id_of, orders_in, placed
 from bot.paradex.calls import CANCEL_ON_DISCONNECT
 from bot.paradex.limits import PRIVATE_A_MINUTE, limits_of
 from bot.simulation.notes import Line
+from bot.trading.effects import CLOCK_MARGIN_NS
 
 FRESH_S = 3.0
 """What a venue said of a limit is not made up for by what became free since, for at least so long: that is a tenth of
@@ -44,3 +45,24 @@ def reserve_kept(lines: Sequence[Line], scarce: Sequence[tuple[float, float]]) -
                         yield f"a new order left at {line.at:.3f} s, of what is kept for cancels"
                 case Kind.ANSWER, {"x": int(x), "status": int(status)} if x in asked and status < 300:
                     told_at = line.at
+
+
+def left_in_time(lines: Sequence[Line], seconds: Callable[[int], float]) -> Iterator[str]:
+    """What was signed ahead left while the venue took it, as far as the bot could know the venue's clock.
+
+    ``seconds`` tells when it was what by that clock, as `bot.simulation.evidence.Evidence.seconds`.
+    """
+    taken: dict[str, tuple[float, float]] = {}
+    for line in lines:
+        match line.kind, line.data:
+            case Kind.INTENT, {"what": "place", "client_id": str(client_id), "request": {"body": body}}:
+                taken.pop(client_id, None)
+                if "signed_ns" in line.data:
+                    [order] = orders_in(body)
+                    signed_at = seconds(order["signature_timestamp"])
+                    margin = line.data.get("margin_ns", CLOCK_MARGIN_NS) / 1e9
+                    taken[client_id] = signed_at - margin, signed_at + order["recv_window"] / 1000 + margin
+        for client_id in map(client_id_of, placed(line.kind, line.data) or ()):
+            begin, end = taken.get(client_id, (line.at, line.at))
+            if not begin <= line.at <= end:
+                yield f"{client_id} left at {line.at:.3f} s, and was taken from {begin:.3f} s to {end:.3f} s"

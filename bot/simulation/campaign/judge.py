@@ -14,7 +14,7 @@ from bot.journal.reader import find
 from bot.journal.sent import placed
 from bot.replay.errors import UnusableRecordingError
 from bot.replay.steps.manners import repeat
-from bot.simulation.campaign.invariants import armed, reserve_kept
+from bot.simulation.campaign.invariants import armed, left_in_time, reserve_kept
 from bot.simulation.campaign.life import Life
 from bot.simulation.campaign.schedule import Schedule
 from bot.simulation.campaign.stage import Stage
@@ -83,6 +83,8 @@ def _invariants(stage: Stage, excused: AbstractSet[Excuse]) -> Iterator[str]:
         yield from (f"armed: life {life.number}: {found}" for found in _not_armed(stage, life.evidence))
         for found in reserve_kept(life.evidence.lines, stage.scarce):
             yield f"reserve: life {life.number}: {found}"
+        for found in left_in_time(life.evidence.lines, life.evidence.seconds):
+            yield f"ahead: life {life.number}: {found}"
         if life.summary is not None:
             yield from _named(life, life.evidence, ("I6",) if life.has_lost_its_journal else OF_WHO_ENDED)
     if not lives:

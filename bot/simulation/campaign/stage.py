@@ -153,7 +153,8 @@ class Stage:
 
         def new_strategy() -> Restless:
             chance = Random(f"{self.seed} strategy {number}")  # noqa: S311 - to be repeated
-            return Restless(settings.orders.markets, chance, seconds)
+            ahead = Random(f"{self.seed} ahead {number}") if self.conditions.prepares else None  # noqa: S311 - as above
+            return Restless(settings.orders.markets, chance, seconds, ahead)
 
         life = Life(
             number=number,

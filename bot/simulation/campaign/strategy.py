@@ -1,5 +1,7 @@
 """A strategy for campaigns: it does everything that a `Trader` can, as chance has it, until its time is over."""
 
+from collections.abc import Callable
+from functools import partial
 from random import Random
 
 import attrs
@@ -10,6 +12,7 @@ from bot.core.order import Instruction, Order, OrderType, Side, State
 from bot.trading.strategies.strategy import (
     Event,
     OrderChanged,
+    OrderPrepared,
     Quote,
     TimerElapsed,
     TradingOpened,
@@ -34,6 +37,9 @@ class Restless:
     markets: tuple[str, ...]
     chance: Random
     seconds: float
+    ahead: Random | None = None
+    """The chance of what is prepared; None: nothing is."""
+
     is_quiet: bool = False
     is_open: bool = False
     """There is a session, as far as it was told."""
@@ -48,6 +54,9 @@ class Restless:
     _resting: dict[str, Order] = attrs.field(factory=dict)
     _absent: list[str] = attrs.field(factory=list)
     """Orders that never came to be."""
+
+    _prepared: list[str] = attrs.field(factory=list)
+    """Orders that were asked to be prepared. Some may not be signed yet, others too old: the bot has to tell."""
 
     _end: int = 0
     """The timer of the end."""
@@ -72,6 +81,8 @@ class Restless:
                     self._quotes[market] = bid, ask
             case OrderChanged(order):
                 self._note(order)
+            case OrderPrepared() if not self.is_quiet:
+                self._try(self._go_ahead, trader)
             case TimerElapsed(timer) if timer == self._end:
                 self.is_quiet = True
             case TimerElapsed(timer) if timer == self._turn and not self.is_quiet:
@@ -80,10 +91,9 @@ class Restless:
     def place_late(self) -> None:
         """Place an order when it should not be possible any more."""
         if self._trader is not None and self._quotes:
-            try:
-                self._place(self._trader)
-            except (InvalidOrderError, TradingHaltedError, RevokedError):
-                self.refused += 1
+            for name in self._prepared:
+                self._try(partial(Trader.place_prepared, client_id=name), self._trader)
+            self._try(self._place, self._trader)
 
     def _note(self, order: Order) -> None:
         self._resting.pop(order.client_id, None)
@@ -97,10 +107,31 @@ class Restless:
         self._turns += 1
         if self._turns % QUOTES_EVERY == 0:
             trader.ask_quote(self.chance.choice(self.markets))
+        if self.ahead is not None:
+            self._try(self._go_ahead, trader)
+        self._try(self._act, trader)
+
+    def _try(self, act: Callable[[Trader], None], trader: Trader) -> None:
         try:
-            self._act(trader)
-        except (InvalidOrderError, TradingHaltedError):
+            act(trader)
+        except (InvalidOrderError, TradingHaltedError, RevokedError):
             self.refused += 1
+
+    def _go_ahead(self, trader: Trader) -> None:
+        """Do something with orders that are prepared, if any is; or prepare one."""
+        assert self.ahead is not None
+        dice = self.ahead.random()
+        if dice < 0.35:
+            for wanted in self._wanted(trader, 1):
+                self._prepared.append(trader.prepare(**attrs.asdict(wanted)))
+        elif dice < 0.7 and self._prepared:
+            trader.place_prepared(self._any_prepared())
+        elif dice < 0.75 and self._prepared:
+            trader.discard(self._any_prepared())
+
+    def _any_prepared(self) -> str:
+        assert self.ahead is not None
+        return self._prepared.pop(self.ahead.randrange(len(self._prepared)))
 
     def _act(self, trader: Trader) -> None:
         dice = self.chance.random()
@@ -128,14 +159,7 @@ class Restless:
 
     def _place(self, trader: Trader) -> None:
         for wanted in self._wanted(trader, 1):
-            trader.place(
-                wanted.market,
-                wanted.side,
-                size=wanted.size,
-                price=wanted.price,
-                order_type=wanted.order_type,
-                instruction=wanted.instruction,
-            )
+            trader.place(**attrs.asdict(wanted))
 
     def _place_together(self, trader: Trader) -> None:
         if wanted := self._wanted(trader, self.chance.randint(2, 4)):

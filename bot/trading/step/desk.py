@@ -15,6 +15,7 @@ from bot.trading.step.decisions import Decisions
 from bot.trading.step.guard import Guard
 from bot.trading.step.holdings import Holdings
 from bot.trading.step.ledger import Ledger
+from bot.trading.step.preparations import Preparations
 from bot.trading.step.pursuit import Pursuit
 from bot.trading.strategies.trader import NewOrder
 
@@ -32,6 +33,7 @@ class TradingDesk:
     holdings: Holdings
     guard: Guard
     pursuit: Pursuit
+    preparations: Preparations
     decisions: Decisions
     session: Session | None = None
     """The permit for new orders; None while there is none."""
@@ -72,6 +74,25 @@ class TradingDesk:
                 f"order {client_id} is {order.state}: it may be at the venue, or have been"
             )
         self._send(again, session)
+
+    def prepare(self, wanted: NewOrder) -> str:
+        self.guard.check_kill_switch()
+        order = self._within_rules(wanted)
+        self.preparations.check_room()
+        order = self._named(order)
+        self.preparations.add(order)
+        return order.client_id
+
+    def place_prepared(self, client_id: str) -> None:
+        order = self.preparations.ready(client_id)
+        session = self._permit()
+        self._check_limits(order, self.ledger.live())
+        self.preparations.sent(client_id)
+        self.ledger.add(order)
+        self._send(order, session, is_prepared=True)
+
+    def discard(self, client_id: str) -> None:
+        self.preparations.discard(client_id)
 
     def modify(self, client_id: str, *, size: int | None, price: int | None) -> None:
         order = self.ledger.get(client_id)
@@ -137,11 +158,17 @@ class TradingDesk:
 
     def _checked(self, wanted: NewOrder, live: Sequence[Order]) -> Order:
         """An order that may be placed now, beside those that are ``live``."""
+        order = self._within_rules(wanted)
+        self._permit()
+        self._check_limits(order, live)
+        return self._named(order)
+
+    def _within_rules(self, wanted: NewOrder) -> Order:
+        """It as an order without a name, if its market takes such orders: the rules hold for the whole run."""
         self.markets[wanted.market].check(size=wanted.size, price=wanted.price)
         if wanted.price == 0 and wanted.order_type is not OrderType.MARKET:
             raise InvalidOrderError(f"{wanted.market}: a {wanted.order_type} order needs a price above 0")
-        self._permit()
-        order = Order(
+        return Order(
             client_id="",
             market=wanted.market,
             side=wanted.side,
@@ -150,7 +177,8 @@ class TradingDesk:
             size=wanted.size,
             price=wanted.price,
         )
-        self._check_limits(order, live)
+
+    def _named(self, order: Order) -> Order:
         return order.changed(client_id=f"{self.run_id}-{next(self._order_numbers)}")
 
     def _check_limits(self, order: Order, live: Sequence[Order]) -> None:
@@ -171,8 +199,8 @@ class TradingDesk:
             position=self.holdings.position(market),
         )
 
-    def _send(self, order: Order, session: Session) -> None:
-        self.decisions.add(PlaceOrder(order, session))
+    def _send(self, order: Order, session: Session, *, is_prepared: bool = False) -> None:
+        self.decisions.add(PlaceOrder(order, session, is_prepared))
         self.guard.placed()
 
 

@@ -84,8 +84,7 @@ class Guard:
             TradingHaltedError: no order is taken, or none like this one.
             LimitExceededError: it would exceed a limit.
         """
-        if self.killed:
-            raise TradingHaltedError(f"the kill switch was pulled: {self.killed}")
+        self.check_kill_switch()
         if self._mode != TAKES_ALL and not (
             self._mode == TAKES_POST_ONLY and instruction is Instruction.POST_ONLY
         ):
@@ -93,6 +92,11 @@ class Guard:
         if market in self._in_doubt.values():
             raise TradingHaltedError(f"{market}: an order's outcome has been unknown for too long")
         self._check_limits(market, side, size=size, price=price, live=list(live), position=position)
+
+    def check_kill_switch(self) -> None:
+        """Raise `TradingHaltedError` once it was pulled."""
+        if self.killed:
+            raise TradingHaltedError(f"the kill switch was pulled: {self.killed}")
 
     def _check_limits(
         self, market: str, side: Side, *, size: int, price: int, live: list[Order], position: int

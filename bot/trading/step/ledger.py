@@ -6,7 +6,6 @@ from typing import Any
 import attrs
 from loguru import logger
 
-from bot.core.histogram import Histogram
 from bot.core.order import Event, ImpossibleEventError, Modification, Order, State
 from bot.paradex.answers import OrderReport
 from bot.trading.step.reported import ReportedTerms, read_order
@@ -35,18 +34,6 @@ class OrderCounts:
     rejected: int = 0
 
 
-@attrs.define
-class OrderLatencies:
-    sign: Histogram = attrs.field(factory=Histogram)
-    """Hash and signature."""
-
-    request: Histogram = attrs.field(factory=Histogram)
-    """From handing the request to its connection until the answer was read."""
-
-    confirm: Histogram = attrs.field(factory=Histogram)
-    """From handing the request to its connection until the channel said OPEN or CLOSED."""
-
-
 class Ledger:
     """Orders by client id.
 
@@ -62,7 +49,6 @@ class Ledger:
         refused: Callable[[Order, str], None] = lambda _order, _reason: None,
     ) -> None:
         self.counts = OrderCounts()
-        self.latencies = OrderLatencies()
         self._run_id = run_id
         self._earlier_runs: frozenset[str] = frozenset()
         self._alarm = alarm
@@ -120,14 +106,11 @@ class Ledger:
         self._live[client_id] = order = self._live[client_id].changed(modifying=None)
         self._refused(order, reason)
 
-    def sending(
-        self, client_id: str, *, signed_ms: int, sent_ns: int, sign_ns: int, last_acceptable_ns: int
-    ) -> None:
+    def sending(self, client_id: str, *, signed_ms: int, sent_ns: int, last_acceptable_ns: int) -> None:
         """The request is about to leave."""
         order = self.get(client_id)
         if self._is_possible(order, Event.SEND):
             self.counts.placed += 1
-            self.latencies.sign.add(sign_ns)
             self.move(
                 order,
                 Event.SEND,
@@ -150,7 +133,6 @@ class Ledger:
 
     def answered(self, client_id: str, report: OrderReport, *, reused: bool, request_ns: int) -> None:
         """The venue has taken the request."""
-        self.latencies.request.add(request_ns)
         logger.info(
             "[ORDER] Paradex order sent: client_id={}, reused={}, request={:.3g} ms",
             client_id,
@@ -201,10 +183,10 @@ class Ledger:
         self.add(order)
         return order
 
-    def update(self, order: Order, report: OrderReport, *, channel_ns: int | None = None) -> None:
+    def update(self, order: Order, report: OrderReport, *, by_channel: bool = False) -> None:
         """Take over what the venue says of ``order``. Nothing moves backwards, whatever order reports come in.
 
-        ``channel_ns`` is when the orders channel said so; None for a report that came another way.
+        ``by_channel``: the orders channel says so, and not an answer or a list.
         """
         event = EVENT_OF_STATUS.get(report.status)
         if event is None:
@@ -214,13 +196,11 @@ class Ledger:
             return
         if not self._is_possible(order, event):
             return
-        is_confirmed = channel_ns is not None and event is not Event.ACCEPTED
-        if channel_ns is not None and is_confirmed:
+        is_confirmed = by_channel and event is not Event.ACCEPTED
+        if is_confirmed:
             logger.info("[ORDER] Paradex order confirmed via WS: id={}, status={}", report.id, report.status)
             if not order.seen_on_channel:
                 self.counts.confirmed += 1
-                if order.sent_ns is not None:
-                    self.latencies.confirm.add(channel_ns - order.sent_ns)
         known = self._terms.read(order, report)
         if event is Event.RESTING and known["filled"]:
             event = Event.FILL

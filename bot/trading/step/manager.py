@@ -34,6 +34,8 @@ from bot.trading.effects import (
     LookedUp,
     ModifyEnded,
     OrderMoved,
+    OrderPrepared,
+    PrepareFailed,
     SendEnded,
     SendStarted,
     Signed,
@@ -47,9 +49,10 @@ from bot.trading.step.guard import Guard, LimitsSettings
 from bot.trading.step.holdings import Holdings
 from bot.trading.step.ledger import Ledger
 from bot.trading.step.modification import MODIFY, Modifications
+from bot.trading.step.preparations import Preparations
 from bot.trading.step.pursuit import Pursuit
 from bot.trading.step.recovery import Recovery
-from bot.trading.step.stocktaking import SNAPSHOT, Stocktaking
+from bot.trading.step.stocktaking import PART, SNAPSHOT, Stocktaking
 from bot.trading.strategies import strategy as events
 from bot.trading.strategies.trader import open_trader
 
@@ -80,6 +83,7 @@ class OrderManager:
             self.ledger, self.holdings, self._pursuit, self._decisions, self._was_filled
         )
         self._modifications = Modifications(self.ledger, self._pursuit, self._decisions)
+        self._preparations = Preparations(self._decisions)
         self._desk = TradingDesk(
             markets=markets,
             run_id=run_id,
@@ -87,6 +91,7 @@ class OrderManager:
             holdings=self.holdings,
             guard=self.guard,
             pursuit=self._pursuit,
+            preparations=self._preparations,
             decisions=self._decisions,
         )
         self.trader = open_trader(self._desk)
@@ -104,6 +109,8 @@ class OrderManager:
             SessionLost: self._session_lost,
             PlatformMode: self._mode_changed,
             KillSwitchPulled: self._kill_switch_pulled,
+            OrderPrepared: self._order_prepared,
+            PrepareFailed: self._prepare_failed,
             SendStarted: self._send_started,
             SendEnded: self._send_ended,
             ModifyEnded: self._modifications.ended,
@@ -127,7 +134,7 @@ class OrderManager:
             self._desk.session = self._session
             self._tell(events.TradingOpened(self._session.generation))
         if self.guard.killed:
-            self._cancel_all()
+            self._end("the kill switch was pulled")
         if self._stopping and not self.ledger.live():
             self.settled.set()
         return self._decisions.take()
@@ -163,21 +170,30 @@ class OrderManager:
     def _order_reported(self, item: OrderReported) -> None:
         order = self.ledger.find(item.report)
         if order is not None:
-            self.ledger.update(order, item.report, channel_ns=self._decisions.now_ns)
+            self.ledger.update(order, item.report, by_channel=True)
 
     def _fill_reported(self, item: FillReported) -> None:
         self.stocktaking.take_fill(item.report)
+
+    def _order_prepared(self, item: OrderPrepared) -> None:
+        seconds = self._preparations.signed(item)
+        if seconds is not None:
+            self._tell(events.OrderPrepared(item.client_id, seconds))
+
+    def _prepare_failed(self, item: PrepareFailed) -> None:
+        if self._preparations.failed(item.client_id):
+            self._tell(events.PrepareFailed(item.client_id, str(item.failure)))
 
     def _send_started(self, item: SendStarted) -> None:
         if item.what is Signed.MODIFY:
             self._modifications.started(item)
             return
+        signed_ns = item.sent_ns if item.signed_ns is None else item.signed_ns
         self.ledger.sending(
             item.client_id,
             signed_ms=item.signature_timestamp,
             sent_ns=item.sent_ns,
-            sign_ns=item.sign_ns,
-            last_acceptable_ns=item.sent_ns + self._recv_window_ns + item.margin_ns,
+            last_acceptable_ns=signed_ns + self._recv_window_ns + item.margin_ns,
         )
 
     def _send_ended(self, item: SendEnded) -> None:
@@ -238,6 +254,8 @@ class OrderManager:
                 self._tell(events.TimerElapsed(int(timer.subject)))
             case str(purpose) if purpose == SNAPSHOT:
                 self.stocktaking.elapsed()
+            case str(purpose) if purpose == PART:
+                self.stocktaking.go_on()
             case str(purpose) if purpose == MODIFY:
                 self._modifications.elapsed(timer.subject)
             case purpose:
@@ -251,9 +269,11 @@ class OrderManager:
     def _stop(self, _item: StopAsked) -> None:
         self.trader.revoke()
         self._stopping = True
-        self._cancel_all()
+        self._end("the bot is stopping")
 
-    def _cancel_all(self) -> None:
+    def _end(self, why: str) -> None:
+        """Nothing new may leave, and what is there has to go."""
+        self._preparations.void(why)
         self._desk.cancel_all()
 
 

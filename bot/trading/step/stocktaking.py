@@ -2,8 +2,9 @@
 counted: losses leave no gap to see.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from loguru import logger
 
@@ -21,6 +22,12 @@ from bot.trading.step.reported import read_fill
 
 SNAPSHOT = "snapshot"
 """What a timer is set for here."""
+
+PART = "part of a snapshot"
+"""The same, where more is to be merged than one step has time for."""
+
+PART_SIZE = 50
+"""Orders and fills that are merged in one step: of the 2 ms that a step may take, each takes some hundredths."""
 
 LOOK_AGAIN_S = 1.0
 """After positions that differ: a fill may have been between one answer and the next."""
@@ -46,6 +53,9 @@ class Stocktaking:
         self._decisions = decisions
         self._filled = filled
         self._knows_positions = False
+        self._merging: deque[Iterator[None]] = deque()
+        """Snapshots that are not wholly merged yet, the older first."""
+
         self._missing: dict[str, int] = {}
         """Orders that a snapshot should have shown and did not, and since when that is known."""
 
@@ -53,13 +63,32 @@ class Stocktaking:
         """Positions that were others in the snapshot before, as that told them."""
 
     def merge(self, snapshot: Snapshot) -> None:
-        """Take a snapshot over."""
+        """Take a snapshot over: at once, if it is short, and else part by part."""
+        self._merging.append(self._merged(snapshot))
+        if len(self._merging) == 1:
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Merge the next part of what is left."""
+        room = PART_SIZE
+        while self._merging and room:
+            done = sum(1 for _ in islice(self._merging[0], room))
+            if done < room:
+                self._merging.popleft()
+            room -= done
+        if self._merging:
+            self._decisions.wait(PART, "", 0.0)
+
+    def _merged(self, snapshot: Snapshot) -> Iterator[None]:
+        """Merge it, with a stop after each order and each fill."""
         for report in (*reversed(snapshot.history), *snapshot.open_orders):
             self._take_order(report)
+            yield
         for told in reversed(snapshot.fills):
             if self.take_fill(told, is_held_already=not self._knows_positions) and self._knows_positions:
                 words = f"{told.side} {told.size} {told.market} at {told.price}, order {told.client_id}"
                 self._repaired("fill", told.id, words)
+            yield
         self._take_positions(snapshot.positions)
         self._look_for_missing(snapshot)
 
@@ -136,8 +165,8 @@ class Stocktaking:
 
     @property
     def is_done(self) -> bool:
-        """What was missing in a snapshot was asked for after it: nothing that it could have told is unknown."""
-        return not self._missing
+        """Snapshots are merged, and what was missing in them asked for: nothing that they could tell is unknown."""
+        return not self._merging and not self._missing
 
     def sought(self, client_id: str, asked_ns: int) -> None:
         """The venue has told what there is to tell of an order, asked at that time."""

@@ -33,6 +33,22 @@ class OrderChanged:
 
 
 @attrs.frozen
+class OrderPrepared:
+    """An order that was asked for with `Trader.prepare` is signed, and may be sent within the next ``seconds``."""
+
+    client_id: str
+    seconds: float
+
+
+@attrs.frozen
+class PrepareFailed:
+    """It could not be signed, and will not be. ``reason`` in words."""
+
+    client_id: str
+    reason: str
+
+
+@attrs.frozen
 class ModifyFailed:
     """The order has not the terms that `Trader.modify` asked for, and will not get them. ``reason`` in words."""
 
@@ -73,7 +89,16 @@ class TimerElapsed:
 
 
 Event = (
-    TradingOpened | TradingPaused | OrderChanged | ModifyFailed | Filled | Quote | QuoteFailed | TimerElapsed
+    TradingOpened
+    | TradingPaused
+    | OrderChanged
+    | OrderPrepared
+    | PrepareFailed
+    | ModifyFailed
+    | Filled
+    | Quote
+    | QuoteFailed
+    | TimerElapsed
 )
 
 

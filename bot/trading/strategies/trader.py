@@ -32,6 +32,12 @@ class Desk(Protocol):
 
     def place_again(self, client_id: str) -> None: ...
 
+    def prepare(self, wanted: NewOrder) -> str: ...
+
+    def place_prepared(self, client_id: str) -> None: ...
+
+    def discard(self, client_id: str) -> None: ...
+
     def modify(self, client_id: str, *, size: int | None, price: int | None) -> None: ...
 
     def cancel(self, client_id: str) -> None: ...
@@ -105,6 +111,55 @@ class Trader(metaclass=Capability):
             KeyError, TradingHaltedError: as `cancel` and `place`.
         """
         self._open_desk().place_again(client_id)
+
+    def prepare(
+        self,
+        market: str,
+        side: Side,
+        *,
+        size: int,
+        price: int,
+        order_type: OrderType = OrderType.LIMIT,
+        instruction: Instruction = Instruction.GTC,
+    ) -> str:
+        """Have an order signed ahead of its decision. Arguments as of `place`; returns its client id to be.
+
+        Hash and signature are most of what an order costs the client. An `OrderPrepared` follows, or a
+        `PrepareFailed`; after the first `place_prepared` sends it, for about as long as ``recv_window``. Until then
+        it is no order: it counts for no limit, there is nothing to cancel, and a crash leaves nothing of it.
+
+        Raises:
+            InvalidOrderError: the market's rules forbid it.
+            LimitExceededError: too many are prepared: send or discard some.
+            TradingHaltedError: the kill switch was pulled.
+        """
+        return self._open_desk().prepare(
+            NewOrder(
+                market=market,
+                side=side,
+                size=size,
+                price=price,
+                order_type=order_type,
+                instruction=instruction,
+            )
+        )
+
+    def place_prepared(self, client_id: str) -> None:
+        """Send an order that was prepared, in whatever session there is now. It is an order from now on.
+
+        Raises:
+            NotPreparedError: it is not signed yet, or was sent, discarded, or too old; or never prepared.
+            TradingHaltedError: as `place`. It stays prepared.
+        """
+        self._open_desk().place_prepared(client_id)
+
+    def discard(self, client_id: str) -> None:
+        """Forget an order that was prepared. Those that are too old are forgotten in any case.
+
+        Raises:
+            NotPreparedError: there is none: it was sent, forgotten before, or never prepared.
+        """
+        self._open_desk().discard(client_id)
 
     def modify(self, client_id: str, *, size: int | None = None, price: int | None = None) -> None:
         """Ask for another size or price of an order that the venue has, both in units of 10⁻⁸.
