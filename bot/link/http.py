@@ -26,9 +26,6 @@ from bot.paradex.request import Request
 
 T = TypeVar("T")
 
-CLOSE_DEADLINE = 1.0
-"""Seconds to close a connection that failed to open, or what is left of the pool."""
-
 
 @attrs.frozen
 class HttpSettings:
@@ -151,7 +148,7 @@ class Http:
         used_at, is_of_orders = connection.used_at, lane is Lane.ORDERS
         if not self._pool.is_warm(connection):
             # The venue hangs up on it about now, and the request must not meet that.
-            await connection.transport.aclose()
+            connection.transport.close()
         connection.used_at = None  # until an answer was read, for a request that is cut short closes it
         exchange = next(self.exchanges)
         began_at = trio.current_time()
@@ -170,12 +167,11 @@ class Http:
             if heard is None:
                 why = {"failure": "cancelled"} if failure is None else failure.told()
                 self._tape.write(Kind.FAILURE, {"x": exchange} | why)
-                with trio.move_on_after(CLOSE_DEADLINE, shield=True):
-                    await connection.transport.abandon()
+                connection.transport.abandon()
         elapsed_ns = self._clock.monotonic_ns() - started_ns
         if connection.transport.holds_more():
             logger.warning("[HTTP] Paradex answered {} more than once, or too long", request.method)
-            await connection.transport.aclose()
+            connection.transport.close()
         else:
             connection.used_at = trio.current_time()
         headers = {name.decode(): text.decode("latin-1") for name, text in heard.headers}
@@ -345,9 +341,8 @@ async def open_http(
         try:
             yield Http(client, Pool(lines, settings.idle_timeout), settings, clock, tape)
         finally:
-            with trio.move_on_after(CLOSE_DEADLINE, shield=True):
-                for line in lines:
-                    await line.aclose()
+            for line in lines:
+                line.close()
 
 
 def _headers(request: Request[Any]) -> Iterator[tuple[bytes, bytes]]:

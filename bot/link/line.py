@@ -109,7 +109,7 @@ class Line:
         opened = self._opened
         # It has expired if there is something to read though nobody asked: be it the end.
         if opened is None or opened.seen.socket.is_readable():
-            await self.aclose()
+            self.close()
             progress.reused = False
             opened = await self._open(progress)
         http = opened.http
@@ -125,7 +125,7 @@ class Line:
         progress.written_ns = opened.seen.written_ns
         heard = await _receive(opened, progress)
         if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
-            await self.aclose()
+            self.close()
         elif not self.holds_more():
             http.start_next_cycle()
         return heard
@@ -141,18 +141,18 @@ class Line:
         """The kernel's estimate; None where it has none."""
         return None if self._opened is None else self._opened.seen.round_trip_us()
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Close the connection, however far it came."""
         opened, self._opened = self._opened, None
         if opened is not None:
-            await opened.seen.aclose()
+            opened.seen.socket.close()
 
-    async def abandon(self) -> None:
+    def abandon(self) -> None:
         """Close the connection so that nothing more of a request leaves: the system drops what it still holds."""
         if self._opened is not None:
             with suppress(OSError):  # it may be closed by now
                 self._opened.seen.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-        await self.aclose()
+        self.close()
 
     async def _open(self, progress: Progress) -> "_Opened":
         with trio.fail_after(self._connect_timeout):
