@@ -6,7 +6,7 @@ import attrs
 import trio
 from loguru import logger
 
-from bot.core.budget import Bucket, Limit, Spent, spend
+from bot.core.budget import Bucket, Limit, Shortage, Spent, spend
 from bot.core.clock import Clock
 from bot.core.errors import NotSentError
 from bot.paradex import limits
@@ -34,20 +34,25 @@ class Budgets:
         Raises:
             NotSentError: an order that finds no room.
         """
-        buckets = [self._bucket(limit) for limit in limits.limits_of(method, path)]
-        turn = limits.turn_of(method, path)
         while True:
-            spent = spend(buckets, self._clock.monotonic_ns(), reserve=turn is Turn.FIRST)
+            spent = self._try(method, path)
             if isinstance(spent, Spent):
                 return spent
             seconds = spent.wait_ns / 1e9
-            if turn is Turn.NOW_OR_NEVER:
-                raise NotSentError(f"the limit of {spent.limit.name} has no room for {seconds:.3f} s")
+            if limits.turn_of(method, path) is Turn.NOW_OR_NEVER:
+                raise _no_room(spent)
             if seconds >= WORTH_A_WORD:
                 logger.warning(
                     "[HTTP] Paradex {} waits {:.1f} s: limit of {}", method, seconds, spent.limit.name
                 )
             await trio.sleep(seconds)
+
+    def spend_now(self, method: str, path: str) -> Spent:
+        """Count a request that leaves now or never. Raises NotSentError: there is no room."""
+        spent = self._try(method, path)
+        if isinstance(spent, Spent):
+            return spent
+        raise _no_room(spent)
 
     def answered(self, spent: Spent, status: int, headers: Mapping[str, str]) -> None:
         """Hear what the venue itself has counted, with the answer to a request that was `spent`."""
@@ -68,8 +73,17 @@ class Budgets:
                 bucket.close(now_ns + round(seconds * 1e9))
                 logger.warning("[HTTP] Paradex refuses for {:g} s: limit of {}", seconds, bucket.limit.name)
 
+    def _try(self, method: str, path: str) -> Spent | Shortage:
+        buckets = [self._bucket(limit) for limit in limits.limits_of(method, path)]
+        is_first = limits.turn_of(method, path) is Turn.FIRST
+        return spend(buckets, self._clock.monotonic_ns(), reserve=is_first)
+
     def _bucket(self, limit: Limit) -> Bucket:
         bucket = self._buckets.get(limit)
         if bucket is None:
             bucket = self._buckets[limit] = Bucket(limit)
         return bucket
+
+
+def _no_room(shortage: Shortage) -> NotSentError:
+    return NotSentError(f"the limit of {shortage.limit.name} has no room for {shortage.wait_ns / 1e9:.3f} s")

@@ -141,7 +141,7 @@ class Http:
         self._restriction.set()
 
     async def send(
-        self, connection: HttpConnection, lane: Lane, request: Request[T], permit: Permit
+        self, connection: HttpConnection, lane: Lane, request: Request[T], permit: Permit, bearer: str
     ) -> Answer[T]:
         spent = await self.budgets.spend(request.method, request.path)
         progress = Progress(self._clock, permit)
@@ -158,7 +158,7 @@ class Http:
         try:
             with _mapped_errors(request, progress), trio.fail_after(self._settings.request_timeout):
                 speak = self._past_the_client if is_of_orders else self._through_the_client
-                heard = await speak(connection.transport, request, progress)
+                heard = await speak(connection.transport, request, bearer, progress)
         except RequestError as error:
             failure = error
             raise
@@ -196,25 +196,29 @@ class Http:
                 self._tape.write(Kind.WIRE, self._wire(exchange, progress, idle_s, connection).told())
         return Answer(value=value, reused=progress.reused, elapsed_ns=elapsed_ns, exchange=exchange)
 
-    async def _through_the_client(self, line: Line, request: Request[Any], progress: Progress) -> Heard:
+    async def _through_the_client(
+        self, line: Line, request: Request[Any], bearer: str, progress: Progress
+    ) -> Heard:
         # Not by the client's `build_request`, which parses and merges the same parts of the URL each time.
         outgoing = httpx.Request(
             request.method,
             f"{self._base_url}{request.path}",
             content=request.body,
-            headers=[*self._headers, *_headers(request)],
+            headers=[*self._headers, *_headers(request, bearer)],
             extensions={"line": line, "progress": progress},
         )
         return _heard(await self._client.send(outgoing))
 
-    async def _past_the_client(self, line: Line, request: Request[Any], progress: Progress) -> Heard:
+    async def _past_the_client(
+        self, line: Line, request: Request[Any], bearer: str, progress: Progress
+    ) -> Heard:
         """Orders go past it: it does nothing for them, and takes a fifth of the time."""
         body = request.body or b""
         length = () if request.body is None else ((b"Content-Length", b"%d" % len(body)),)
         heard = await line.exchange(
             request.method,
             self._base_path + request.path.encode("ascii"),
-            [*self._order_headers, *_headers(request), *length],
+            [*self._order_headers, *_headers(request, bearer), *length],
             body,
             progress,
         )
@@ -257,8 +261,8 @@ class Reservation:
     _connection: HttpConnection
     _lane: Lane
 
-    async def send(self, request: Request[T], permit: Permit = always) -> Answer[T]:
-        """Send ``request`` once. Nothing below repeats it.
+    async def send(self, request: Request[T], permit: Permit = always, *, bearer: str = "") -> Answer[T]:
+        """Send ``request`` once, for the holder of the token ``bearer``. Nothing below repeats it.
 
         It leaves when the venue's limits have room for it; an order that finds none is not sent (see `Budgets`).
         To open a connection takes time, so whether it still may leave is asked of ``permit`` after that.
@@ -268,7 +272,7 @@ class Reservation:
             RefusedError: the venue said no.
             UnknownOutcomeError: everything else.
         """
-        return await self._http.send(self._connection, self._lane, request, permit)
+        return await self._http.send(self._connection, self._lane, request, permit, bearer)
 
 
 @contextmanager
@@ -345,7 +349,9 @@ async def open_http(
                 line.close()
 
 
-def _headers(request: Request[Any]) -> Iterator[tuple[bytes, bytes]]:
+def _headers(request: Request[Any], bearer: str) -> Iterator[tuple[bytes, bytes]]:
+    if bearer:
+        yield b"Authorization", b"Bearer " + bearer.encode("ascii")
     if request.body:
         yield b"Content-Type", b"application/json"
     for name, value in request.headers.items():

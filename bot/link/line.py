@@ -3,11 +3,12 @@
 h11 speaks HTTP, and this hands its bytes over. A request leaves in one piece: one TLS record, one packet.
 """
 
+import re
 import socket
 import ssl
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 import attrs
@@ -35,6 +36,8 @@ CHUNK = 64 * 1024
 
 _AT_ONCE = struct.pack("ii", 1, 0)
 """Lingering, for no time."""
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 LONGEST_HEAD = 100 * 1024
 """Bytes of an answer's status line and headers."""
@@ -112,17 +115,21 @@ class Line:
             self.close()
             progress.reused = False
             opened = await self._open(progress)
-        http = opened.http
-        request = http.send(h11.Request(method=method, target=target, headers=list(headers))) or b""
-        request += (http.send(h11.Data(data=body)) or b"") if body else b""
-        request += http.send(h11.EndOfMessage()) or b""
+        http, fields = opened.http, list(headers)
+        request = written(method, target, fields, body)
+        await trio.lowlevel.checkpoint_if_cancelled()
         progress.permit()
         progress.has_begun = True
-        with suppress(
-            trio.BrokenResourceError
-        ):  # the venue may have said why, before it closed the connection
-            await opened.stream.send_all(request)
+        # The venue may have said why, before it closed the connection.
+        with suppress(trio.BrokenResourceError):
+            if not opened.stream.push(request):
+                await opened.stream.flush()
         progress.written_ns = opened.seen.written_ns
+        # h11, which reads the answer, takes 0.1 ms for the same bytes: it is told when they have left.
+        http.send(h11.Request(method=method, target=target, headers=fields))
+        if body:
+            http.send(h11.Data(data=body))
+        http.send(h11.EndOfMessage())
         heard = await _receive(opened, progress)
         if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
             self.close()
@@ -170,12 +177,24 @@ class Line:
         return opened
 
 
+def written(method: str, target: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bytes:
+    """A request as it stands on the wire (RFC 9112): as h11 would write it.
+
+    Raises:
+        h11.LocalProtocolError: something in its head would end it early, or be another header.
+    """
+    lines = [b"%s %s HTTP/1.1" % (method.encode("ascii"), target), *map(b": ".join, headers)]
+    if any(map(_CONTROL.search, lines)):
+        raise h11.LocalProtocolError("a control character in the head of a request")
+    return b"\r\n".join((*lines, b"", body))
+
+
 @attrs.define(eq=False)
 class _Opened:
     """A connection."""
 
     seen: SeenStream
-    stream: trio.abc.Stream
+    stream: SeenStream | TlsStream
     """It, or the encryption over it."""
 
     http: h11.Connection = attrs.field(

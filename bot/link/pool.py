@@ -71,7 +71,7 @@ class Pool(Generic[T]):
                 break
             await self._turn_over.wait()
         try:
-            async with turns:
+            async with _taken(turns):
                 connection = self._idle.pop(-1 if lane is Lane.ORDERS and not to_warm else 0)
                 try:
                     yield connection
@@ -111,3 +111,16 @@ class Pool(Generic[T]):
                 continue
             if self._idle and self._idle[0].used_at == stalest:
                 return
+
+
+@asynccontextmanager
+async def _taken(turns: trio.Semaphore) -> AsyncIterator[None]:
+    """One of ``turns``; where one is free, without letting others run first."""
+    try:
+        turns.acquire_nowait()
+    except trio.WouldBlock:
+        await turns.acquire()
+    try:
+        yield
+    finally:
+        turns.release()

@@ -1,12 +1,14 @@
-"""TLS over a stream, for one task that sends and one that receives.
+"""TLS over a connection, for any number of tasks that send and one that receives.
 
-`trio.SSLStream` takes a lock before the first byte of each message leaves, and lets everybody else run meanwhile: it
-is made for any number of tasks. A connection here has one that sends. What is encrypted leaves in the same moment.
+`trio.SSLStream` takes a lock before the first byte of each message leaves, and lets everybody else run meanwhile.
+Here what is encrypted is handed over in the same moment, so that records leave in the order in which they were made.
 """
 
 import ssl
 
 import trio
+
+from bot.link.wire import SeenStream
 
 CHUNK = 64 * 1024
 """Bytes that are read at a time. A record of TLS is a quarter of it at most."""
@@ -15,12 +17,11 @@ CHUNK = 64 * 1024
 class TlsStream(trio.abc.Stream):
     """A client's side of TLS. As elsewhere with HTTPS, whoever closes the connection need not close TLS first."""
 
-    def __init__(self, stream: trio.abc.Stream, context: ssl.SSLContext, server_hostname: str) -> None:
+    def __init__(self, stream: SeenStream, context: ssl.SSLContext, server_hostname: str) -> None:
         self._stream = stream
         self._received = ssl.MemoryBIO()
         self._to_send = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._received, self._to_send, server_hostname=server_hostname)
-        self._is_sending = False
 
     async def do_handshake(self) -> None:
         """Before anything else.
@@ -43,15 +44,26 @@ class TlsStream(trio.abc.Stream):
             if not is_done:
                 await self._receive()
 
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Raises trio.BrokenResourceError: the connection is broken, and nobody knows what of it arrived."""
+    def push(self, data: bytes | bytearray | memoryview) -> bool:
+        """Encrypt ``data``, and hand it over; as `SeenStream.push`."""
         view = memoryview(data)
         try:
             while view:
                 view = view[self._tls.write(view) :]  # a record at a time
         except ssl.SSLError as error:
             raise trio.BrokenResourceError from error
-        await self._send()
+        return self._stream.push(self._to_send.read())
+
+    async def flush(self) -> None:
+        """See `SeenStream.flush`."""
+        await self._stream.flush()
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Raises trio.BrokenResourceError: the connection is broken, and nobody knows what of it arrived."""
+        if self.push(data):
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        else:
+            await self.flush()
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._stream.wait_send_all_might_not_block()
@@ -63,32 +75,26 @@ class TlsStream(trio.abc.Stream):
             trio.BrokenResourceError: the connection is broken, or what came is no TLS.
         """
         while True:
+            if not (self._tls.pending() or self._received.pending or self._received.eof):
+                await self._receive()
             try:
                 data = self._tls.read(max_bytes or CHUNK)
-            except ssl.SSLWantReadError:
+            except ssl.SSLWantReadError:  # not the whole record yet, or something between two ends of TLS
                 await self._receive()
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
                 return b""
             except ssl.SSLError as error:
                 raise trio.BrokenResourceError from error
             else:
-                if self._to_send.pending:  # new keys are answered
-                    await self._send()
+                await self._send()  # new keys are answered
                 return data
 
     async def aclose(self) -> None:
         await self._stream.aclose()
 
     async def _send(self) -> None:
-        """Send what is encrypted. Whoever finds somebody at it leaves it to him: he goes on until nothing is left."""
-        if self._is_sending:
-            return
-        self._is_sending = True
-        try:
-            while data := self._to_send.read():
-                await self._stream.send_all(data)
-        finally:
-            self._is_sending = False
+        if self._to_send.pending:
+            await self._stream.send_all(self._to_send.read())
 
     async def _receive(self) -> None:
         data = await self._stream.receive_some(CHUNK)

@@ -1,6 +1,7 @@
 """The WebSocket: the only importer of trio_websocket on the bot's side."""
 
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -10,6 +11,7 @@ import attrs
 import h11
 import trio
 import trio_websocket
+from wsproto.frame_protocol import FrameProtocol
 from wsproto.utilities import ProtocolError
 
 from bot.core.clock import Clock
@@ -21,9 +23,6 @@ from bot.link.wire import SeenStream
 
 MAX_MESSAGE_SIZE = 8 * 2**20
 """Bytes. A whole book is some hundred kilobytes; more than this is no message of the venue's."""
-
-OUTGOING = 256
-"""Frames that may wait for the writer. What waits longer than the connection lives is lost with it."""
 
 
 @attrs.frozen
@@ -60,7 +59,7 @@ class Frame:
 
 
 class Outgoing(Protocol):
-    """A message that waits for the writer. What is in it is asked of it when it is about to leave."""
+    """A message. What is in it is asked when it is about to leave: the system may have no room for it at first."""
 
     def leave(self) -> tuple[str, Any]:
         """Its text, and what the tape gets of it. What it raises, a `NotSentError`, keeps it here."""
@@ -93,46 +92,64 @@ class _Plain:
 
 
 class WebSocket:
-    """One open connection. Made by `open_websocket`; one task reads, one task writes, and both end with it."""
+    """One open connection. Made by `open_websocket`; one task reads, any number write, and it ends with all of them.
+
+    Messages go past trio_websocket, which takes a lock for each: it reads, pings, and says goodbye. Nobody's bytes
+    come between those of a frame, for each is handed over to ``stream`` at once.
+    """
 
     def __init__(
         self,
         connection: trio_websocket.WebSocketConnection,
-        stream: SeenStream,
+        stream: SeenStream | TlsStream,
+        seen: SeenStream,
         settings: StreamSettings,
         tape: Tape,
         generation: int,
     ) -> None:
+        """``seen``: what is under ``stream``, or the same."""
         self._connection = connection
         self._stream = stream
+        self._seen = seen
+        self._frames = FrameProtocol(client=True, extensions=[])
         self._settings = settings
         self._tape = tape
         self._generation = generation
-        self._outgoing, self._to_write = trio.open_memory_channel[Outgoing](OUTGOING)
+        self._begun: Outgoing | None = None
+        """Some of it waits for room."""
+
+        self._queue: deque[Outgoing] = deque()
+        """What waits for that. No longer than the connection lives, and no more than the venue's limits allow."""
+
+        self._is_late = trio.Event()
+        self._is_broken = False
         self.is_closing = False
         self.arrived_ns = 0
         """When the last byte of the newest message was there; later by what followed at once on its heels."""
 
-    async def send(self, frame: str, *, shown: str | None = None) -> None:
-        """Hand ``frame`` to the writer; see `post`.
+    def send(self, frame: str, *, shown: str | None = None) -> None:
+        """Send ``frame``; see `post`.
 
         ``shown`` is what the tape gets in place of a frame that holds a secret.
         """
-        await self.post(_Plain(frame, frame if shown is None else shown))
+        self.post(_Plain(frame, frame if shown is None else shown))
 
-    async def post(self, outgoing: Outgoing) -> None:
-        """Hand a message to the writer. That is no evidence of delivery: only an answer is.
+    def post(self, outgoing: Outgoing) -> None:
+        """Send a message now, or when the system has room for it. That is no evidence of delivery: only an answer is.
 
-        A cancelled write would leave half a frame on the wire, and the next message would vanish into it;
-        so callers only enqueue, and what is cancelled is the connection.
+        Nothing waits here, so nothing can be cancelled: that would leave half a frame on the wire, and the next
+        message would vanish into it. What is cancelled is the connection.
 
         Raises:
             StreamClosedError: the connection has ended.
         """
-        try:
-            await self._outgoing.send(outgoing)
-        except trio.BrokenResourceError:
-            raise self.closed() from None
+        if self._connection.closed is not None or self.is_closing or self._is_broken:
+            raise self.closed()
+        if self._seen.is_flushed and not self._queue:
+            self._leave(outgoing)
+        else:
+            self._queue.append(outgoing)
+            self._is_late.set()
 
     async def receive(self) -> Frame:
         """The next message.
@@ -144,7 +161,7 @@ class WebSocket:
             message = await self._connection.get_message()
         except trio_websocket.ConnectionClosed:
             raise self.closed() from None
-        self.arrived_ns = self._stream.read_ns
+        self.arrived_ns = self._seen.read_ns
         stamp = self._tape.write(Kind.FRAME_IN, portable(message), generation=self._generation)
         return Frame(message, stamp.ns)
 
@@ -166,27 +183,48 @@ class WebSocket:
             await self._connection.aclose(1000)
 
     async def write(self) -> None:
-        """The writer: the only task that sends messages."""
-        with self._to_write:
-            async for outgoing in self._to_write:
-                try:
-                    frame, shown = outgoing.leave()
-                except NotSentError:
-                    continue  # whoever waits for it knows
-                outgoing.left(self._tape.write(Kind.FRAME_OUT, shown, generation=self._generation).ns)
-                try:
-                    await self._connection.send_message(frame)
-                except trio_websocket.ConnectionClosed:
-                    return  # the reader says why
-                outgoing.written(self._stream.written_ns)
+        """Send what the system had no room for."""
+        while not self._is_broken:
+            await self._is_late.wait()
+            self._is_late = trio.Event()
+            try:
+                await self._catch_up()
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                self._is_broken = True  # the reader says why
+
+    async def _catch_up(self) -> None:
+        while self._begun is not None or self._queue:
+            await self._stream.flush()
+            if self._begun is not None:
+                self._begun.written(self._seen.written_ns)
+                self._begun = None
+            if self._queue:
+                self._leave(self._queue.popleft())
+
+    def _leave(self, outgoing: Outgoing) -> None:
+        try:
+            frame, shown = outgoing.leave()
+        except NotSentError:
+            return  # whoever waits for it knows
+        outgoing.left(self._tape.write(Kind.FRAME_OUT, shown, generation=self._generation).ns)
+        try:
+            is_written = self._stream.push(self._frames.send_data(frame, fin=True))
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._is_broken = True  # the reader says why
+            return
+        if is_written:
+            outgoing.written(self._seen.written_ns)
+        else:
+            self._begun = outgoing
+            self._is_late.set()
 
     def used_ns(self) -> int:
         """When something left or came last."""
-        return max(self._stream.read_ns, self._stream.written_ns)
+        return max(self._seen.read_ns, self._seen.written_ns)
 
     def round_trip_us(self) -> int | None:
         """See `bot.link.wire.round_trip_us`."""
-        return self._stream.round_trip_us()
+        return self._seen.round_trip_us()
 
     def closed(self) -> StreamClosedError:
         """How it ended; 1006 where no close frame told."""
@@ -213,7 +251,7 @@ async def open_websocket(
     host = parts.hostname or ""
     port = parts.port or (443 if secure else 80)
     resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    stream: trio.abc.Stream | None = None
+    stream: SeenStream | TlsStream | None = None
     websocket: WebSocket | None = None
     try:
         async with trio.open_nursery() as nursery:
@@ -233,7 +271,7 @@ async def open_websocket(
                     max_message_size=MAX_MESSAGE_SIZE,
                 )
             tape.write(Kind.SOCKET_OPEN, {}, generation=generation)
-            websocket = WebSocket(connection, seen, settings, tape, generation)
+            websocket = WebSocket(connection, stream, seen, settings, tape, generation)
             nursery.start_soon(websocket.write)
             yield websocket
             nursery.cancel_scope.cancel()

@@ -48,9 +48,7 @@ class Request(Ask, Generic[T]):
     def shown(self, hidden: str) -> dict[str, Any]:
         """What may be written down of it: method, path, headers and body, with ``hidden`` in place of secrets."""
         shown: dict[str, Any] = {"method": self.method, "path": self.path}
-        headers = {
-            name: self.show(value, hidden) for name, value in self.headers.items() if name != "Authorization"
-        }
+        headers = {name: self.show(value, hidden) for name, value in self.headers.items()}
         if headers:
             shown["headers"] = headers
         if self.body is not None:

@@ -18,7 +18,7 @@ from bot.link.pool import Lane
 from bot.paradex.answers import SystemTime
 from bot.paradex.calls import Call
 from bot.paradex.request import Request
-from bot.session.entry import OrderEntry
+from bot.session.entry import OrderEntry, Parcel
 
 T = TypeVar("T")
 
@@ -118,9 +118,8 @@ class AuthedReservation:
         token = self._keeper.token
         if trio.current_time() >= token.expires_at:
             raise NotSentError("the token has expired, and its renewal has not succeeded yet")
-        headers = {"Authorization": f"Bearer {token.text}", **request.headers}
         try:
-            return await self._reservation.send(attrs.evolve(request, headers=headers), permit)
+            return await self._reservation.send(request, permit, bearer=token.text)
         except RefusedError as refused:
             if refused.status == 401:
                 self._keeper.refused(token)
@@ -174,9 +173,20 @@ class Session(metaclass=Capability):
         Raises:
             NotSentError: there is no such WebSocket (any more), too.
         """
+        return await self._way().send(call, permit)
+
+    def leave(self, call: Call[T], permit: Permit) -> Parcel[T]:
+        """Send ``call`` at this moment, if the system has room for it; as `bot.session.entry.OrderEntry.leave`.
+
+        Raises:
+            NotSentError: there is no such WebSocket (any more), too.
+        """
+        return self._way().leave(call, permit)
+
+    def _way(self) -> OrderEntry:
         if self._entry is None or not self._alive:
             raise NotSentError(f"session {self.generation} has no WebSocket that takes orders")
-        return await self._entry.send(call, permit)
+        return self._entry
 
     def _die(self) -> None:
         self._alive = False

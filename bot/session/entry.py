@@ -1,7 +1,6 @@
 """Order entry over the WebSocket of one generation: each call once, and its reply or which of three failures."""
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -14,7 +13,7 @@ from bot.core.tape import HIDDEN, Kind, Tape
 from bot.core.wire import Wire
 from bot.link.answer import Answer, Permit, always
 from bot.link.budgets import Budgets
-from bot.paradex import outcome
+from bot.paradex import outcome, rpc
 from bot.paradex.calls import Call
 from bot.paradex.mode import tells_of_restriction
 from bot.paradex.outcome import MODE_CODES
@@ -49,7 +48,7 @@ class OrderEntry:
         """Send ``call`` once. Nothing below repeats it.
 
         It leaves when the venue's limits have room for it; an order that finds none is not sent. Whether it still may
-        leave is asked of ``permit`` when the writer has come to it.
+        leave is asked of ``permit`` right before.
 
         Raises:
             NotSentError: no byte of it left.
@@ -57,39 +56,28 @@ class OrderEntry:
             UnknownOutcomeError: everything else.
         """
         spent = await self.budgets.spend(call.method, "")
-        parcel = _Parcel(self, call, permit)
-        is_cancelled = True
-        try:
-            with (
-                trio.move_on_after(self.timeout),
-                suppress(StreamClosedError),
-                self.stream.waiting(parcel.pending),
-            ):
-                await self.stream.post(parcel)
-                await parcel.pending.arrived.wait()
-            is_cancelled = False
-        finally:
-            parcel.end(is_cancelled=is_cancelled)
-        reply = parcel.pending.reply
-        if reply is None:
-            raise parcel.failure()
-        if tells_of_restriction(0, bytes(reply.result)):  # of one order of a batch
-            self.restricted()
-        try:
-            value = call.read(reply)
-        except RefusedError as refused:
-            self._refused(refused, spent)
-            raise
-        finally:
-            self.tape.write(Kind.WIRE, parcel.wire(self.clock.monotonic_ns()).told())
-        return Answer(
-            value=value,
-            reused=True,
-            elapsed_ns=parcel.pending.ns - parcel.left_ns,
-            exchange=parcel.exchange,
-        )
+        await trio.lowlevel.checkpoint_if_cancelled()
+        return await self._leave(call, permit, spent).answer()
 
-    def _refused(self, refused: RefusedError, spent: Spent) -> None:
+    def leave(self, call: Call[T], permit: Permit) -> "Parcel[T]":
+        """Send ``call`` at this moment, or as soon as the system has room. `Parcel.answer` has to be awaited then.
+
+        Raises:
+            NotSentError: the venue's limits have no room.
+        """
+        return self._leave(call, permit, self.budgets.spend_now(call.method, ""))
+
+    def _leave(self, call: Call[T], permit: Permit, spent: Spent) -> "Parcel[T]":
+        parcel = Parcel(entry=self, call=call, permit=permit, spent=spent)
+        try:
+            self.stream.expect(parcel)
+            self.stream.post(parcel)
+        except StreamClosedError as closed:
+            parcel.refuse(NotSentError(f"{call.method}: {closed}, before it could leave"))
+        return parcel
+
+    def refused(self, refused: RefusedError, spent: Spent) -> None:
+        """The venue said no to a call that was ``spent``."""
         if refused.status == RATE_LIMITED:
             self.budgets.answered(spent, 429, {})
         elif refused.code in MODE_CODES:
@@ -98,31 +86,63 @@ class OrderEntry:
             self.not_permitted(refused)
 
 
-@attrs.define(eq=False)
-class _Parcel(Generic[T]):
-    """One call on its way: a `bot.link.websocket.Outgoing`."""
+@attrs.define(eq=False, kw_only=True)
+class Parcel(PendingReply, Generic[T]):
+    """One call on its way, a `bot.link.websocket.Outgoing`, and what comes back."""
 
     entry: OrderEntry
     call: Call[T]
     permit: Permit
-    pending: PendingReply = attrs.field(factory=PendingReply)
+    spent: Spent
     exchange: int = 0
     """Its number on the tape; 0 as long as it has not left."""
 
     left_ns: int = 0
     idle_ns: int = 0
     written_ns: int = 0
-    _refusal: NotSentError | None = None
+    parsed_ns: int = 0
+    result: T | RequestError = attrs.field(init=False)
+    """What the reply says, once there is one."""
+
+    _refusal: NotSentError | None = attrs.field(default=None, init=False)
+
+    @property
+    def has_left(self) -> bool:
+        """The venue may have it."""
+        return self.exchange != 0
+
+    async def answer(self) -> Answer[T]:
+        """Wait for the answer. Raises what `OrderEntry.send` does."""
+        entry, is_cancelled = self.entry, True
+        try:
+            with trio.move_on_after(entry.timeout):
+                await self.arrived.wait()
+            is_cancelled = False
+        finally:
+            entry.stream.forget(self)
+            self._end(is_cancelled=is_cancelled)
+        if self.reply is None:
+            raise self._failure()
+        entry.tape.write(Kind.WIRE, self._wire().told())
+        if isinstance(self.result, RequestError):
+            if isinstance(self.result, RefusedError):
+                entry.refused(self.result, self.spent)
+            raise self.result
+        if tells_of_restriction(0, bytes(self.reply.result)):  # of one order of a batch
+            entry.restricted()
+        return Answer(
+            value=self.result, reused=True, elapsed_ns=self.ns - self.left_ns, exchange=self.exchange
+        )
 
     def leave(self) -> tuple[str, Any]:
         if self._refusal is None:
             try:
                 self.permit()
             except NotSentError as refusal:
-                self._refuse(refusal)
+                self.refuse(refusal)
         if self._refusal is not None:
             raise self._refusal
-        request_id = self.entry.stream.number(self.pending)
+        request_id = self.entry.stream.number(self)
         self.exchange = next(self.entry.exchanges)
         frame = self.call.frame(request_id)
         return frame, {"x": self.exchange, "of": self.call.cause, "frame": self.call.show(frame, HIDDEN)}
@@ -134,29 +154,37 @@ class _Parcel(Generic[T]):
     def written(self, ns: int) -> None:
         self.written_ns = ns
 
-    def wire(self, parsed_ns: int) -> Wire:
-        """What the connection tells of it, when its reply was read."""
+    def hear(self, reply: rpc.Reply) -> None:
+        try:
+            self.result = self.call.read(reply)
+        except RequestError as failure:
+            self.result = failure
+        self.parsed_ns = self.entry.clock.monotonic_ns()
+        super().hear(reply)
+
+    def _wire(self) -> Wire:
+        """What the connection tells of it."""
         return Wire(
             x=self.exchange,
             reused=True,
             idle_ns=self.idle_ns,
             written_ns=self.written_ns,
-            first_ns=self.pending.arrived_ns,
-            parsed_ns=parsed_ns,
+            first_ns=self.arrived_ns,
+            parsed_ns=self.parsed_ns,
             rtt_us=self.entry.stream.round_trip_us(),
         )
 
-    def end(self, *, is_cancelled: bool) -> None:
+    def _end(self, *, is_cancelled: bool) -> None:
         """Nobody waits for it any more: if it has not left by now, it never will."""
-        self._refuse(NotSentError(f"{self.call.method}: {self._why()}, before it could leave"))
-        if self.exchange and self.pending.reply is None:
+        self.refuse(NotSentError(f"{self.call.method}: {self._why()}, before it could leave"))
+        if self.has_left and self.reply is None:
             # A cancellation is the bot's own doing, and tells nothing of the venue.
-            told = {"failure": "cancelled"} if is_cancelled else self.failure().told()
+            told = {"failure": "cancelled"} if is_cancelled else self._failure().told()
             self.entry.tape.write(Kind.FAILURE, {"x": self.exchange} | told)
 
-    def failure(self) -> RequestError:
+    def _failure(self) -> RequestError:
         """How it ended, without a reply."""
-        if self.exchange:
+        if self.has_left:
             return outcome.of_exception(f"{self.call.method}: {self._why()}", has_begun=True)
         assert self._refusal is not None
         return self._refusal
@@ -164,7 +192,8 @@ class _Parcel(Generic[T]):
     def _why(self) -> str:
         return "the WebSocket ended" if self.entry.stream.is_lost else "deadline passed"
 
-    def _refuse(self, refusal: NotSentError) -> None:
+    def refuse(self, refusal: NotSentError) -> None:
+        """It is to stay here, if it is still here."""
         if self._refusal is None:
             self._refusal = refusal
-            self.pending.arrived.set()
+            self.arrived.set()

@@ -1,7 +1,7 @@
 """One WebSocket of one generation: what is asked over it, and the replies. A capability like those next door."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -17,7 +17,7 @@ from bot.paradex import rpc
 
 @attrs.define(eq=False)
 class PendingReply:
-    """What somebody waits for."""
+    """What somebody waits for, from `Stream.expect` to `Stream.forget`."""
 
     arrived: trio.Event = attrs.field(factory=trio.Event)
     """Set when there is nothing more to wait for."""
@@ -31,6 +31,11 @@ class PendingReply:
 
     id: int = 0
     """Of the request; 0 as long as that has not left."""
+
+    def hear(self, reply: rpc.Reply) -> None:
+        """It came."""
+        self.reply = reply
+        self.arrived.set()
 
 
 class Stream(metaclass=Capability):
@@ -55,34 +60,36 @@ class Stream(metaclass=Capability):
             StreamClosedError: the connection ended first.
         """
         pending = PendingReply()
-        with self.waiting(pending):
+        self.expect(pending)
+        try:
             frame = rpc.request(self.number(pending), method, params)
-            await self._websocket.send(frame, shown=frame.replace(secret, HIDDEN) if secret else None)
+            self._websocket.send(frame, shown=frame.replace(secret, HIDDEN) if secret else None)
             await pending.arrived.wait()
+        finally:
+            self.forget(pending)
         if pending.reply is None:
             raise self._websocket.closed()
         if pending.reply.error is not None:
             raise pending.reply.error
 
-    async def post(self, outgoing: Outgoing) -> None:
+    def post(self, outgoing: Outgoing) -> None:
         """See `WebSocket.post`."""
-        await self._websocket.post(outgoing)
+        self._websocket.post(outgoing)
 
-    @contextmanager
-    def waiting(self, pending: PendingReply) -> Iterator[None]:
-        """A block in which somebody waits for a reply; what comes later is one that nobody asked for.
+    def expect(self, pending: PendingReply) -> None:
+        """Wait for a reply from now on.
 
         Raises:
-            StreamClosedError: no reply will come.
+            StreamClosedError: none will come.
         """
         if self.is_lost:
             raise self._websocket.closed()
         self._waiting[pending] = None
-        try:
-            yield
-        finally:
-            del self._waiting[pending]
-            self._by_id.pop(pending.id, None)
+
+    def forget(self, pending: PendingReply) -> None:
+        """Wait for it no longer: what comes later is one that nobody asked for."""
+        self._waiting.pop(pending, None)
+        self._by_id.pop(pending.id, None)
 
     def number(self, pending: PendingReply) -> int:
         """The next id: that of the request to which ``pending`` is to be the reply."""
@@ -95,8 +102,8 @@ class Stream(metaclass=Capability):
         pending = self._by_id.pop(reply.id, None)
         if pending is None:
             return False
-        pending.reply, pending.ns, pending.arrived_ns = reply, ns, self._websocket.arrived_ns
-        pending.arrived.set()
+        pending.ns, pending.arrived_ns = ns, self._websocket.arrived_ns
+        pending.hear(reply)
         return True
 
     def used_ns(self) -> int:

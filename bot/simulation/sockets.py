@@ -182,9 +182,11 @@ class VirtualSocket(trio.socket.SocketType):
     async def send(self, data: Buffer, flags: int = 0, /) -> int:
         _no_flags(flags)
         copy = bytes(data)
-        return await self._when(
-            lambda: self._connection().writable, lambda: self._connection(errno.EPIPE).send(copy)
-        )
+        return await self._when(lambda: self._connection().writable, lambda: self.send_now(copy))
+
+    def send_now(self, data: Buffer) -> int:
+        """See `bot.link.wire.send_now`."""
+        return self._connection(errno.EPIPE).send(bytes(data))
 
     def is_readable(self) -> bool:
         self._check_open()

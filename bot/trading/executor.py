@@ -79,7 +79,10 @@ class OrdersSettings:
 
 @attrs.frozen(kw_only=True)
 class Executor:
-    """Each effect gets a task of its own in ``nursery``; the lanes of the pool bound how many are in flight."""
+    """Each effect gets a task of its own in ``nursery``; the lanes of the pool bound how many are in flight.
+
+    A prepared order does not wait for its task to have a turn, if it can leave without.
+    """
 
     nursery: trio.Nursery
     inbox: Inbox
@@ -95,6 +98,8 @@ class Executor:
                 self.nursery.start_soon(self.sender.preparer.sign_one)
             case ForgetPrepared(client_ids):
                 self.sender.preparer.forget(client_ids)
+            case PlaceOrder(is_prepared=True) if self.sender.is_instant:
+                self.nursery.start_soon(self.sender.finish, effect, self.sender.leave(effect, cause))
             case _:
                 self.nursery.start_soon(self._carry_out, effect, cause)
 

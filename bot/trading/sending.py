@@ -4,7 +4,7 @@ Its intent is in the journal before the first byte leaves, and whether it still 
 to happen.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Protocol
 
@@ -86,12 +86,32 @@ class Sender:
     def _new_preparer(self) -> Preparer:
         return Preparer(inbox=self.inbox, signer=self._signer, stop=self.stop)
 
+    @property
+    def is_instant(self) -> bool:
+        """Over the WebSocket a prepared order leaves in the step that decided it: there is no turn to wait for."""
+        return self.via == WS
+
+    def leave(self, effect: PlaceOrder, cause: int) -> Awaitable[Answer[Any]]:
+        """Send a prepared order at this moment. `finish` has to be awaited with what is returned."""
+        try:
+            signing, permit = self._take(effect)
+            permit()
+            call = self._begin(effect, signing, cause)
+            parcel = effect.session.leave(call, permit)
+        except NotSentError as failure:
+            return _raised(failure)
+        return self._patiently(parcel.answer, lambda: parcel.has_left)
+
     async def place(self, effect: PlaceOrder | PlaceBatch, cause: int) -> None:
         match effect:
             case PlaceOrder(is_prepared=True):
-                answer = await or_failure(self._place_prepared(effect, cause))
+                await self.finish(effect, self._place_prepared(effect, cause))
             case _:
-                answer = await or_failure(self._place(effect, cause))
+                await self.finish(effect, self._place(effect, cause))
+
+    async def finish(self, effect: PlaceOrder | PlaceBatch, sent: Awaitable[Answer[Any]]) -> None:
+        """Wait for the answer to what was ``sent`` of ``effect``, and report it."""
+        answer = await or_failure(sent)
         if isinstance(answer, RequestError):
             for order in effect.orders:
                 self.inbox(SendEnded(client_id=order.client_id, result=answer))
@@ -144,19 +164,28 @@ class Sender:
 
     async def _place_prepared(self, effect: PlaceOrder, cause: int) -> Answer[Any]:
         """Nothing is hashed or signed here. Raises what `AuthedReservation.send` does."""
-        order, may_leave = effect.order, self._permit(effect.session)
-        signing = self.preparer.take(order.client_id)
+        signing, permit = self._take(effect)
+        async with self._turn(effect.session) as way:
+            permit()
+            return await self._send(way, self._begin(effect, signing, cause), permit)
+
+    def _take(self, effect: PlaceOrder) -> tuple[Signing, Permit]:
+        """The signature of a prepared order, and whether it may leave with that."""
+        may_leave = self._permit(effect.session)
+        signing = self.preparer.take(effect.order.client_id)
 
         def permit() -> None:
             may_leave()
             self._signer.check_age(signing)
 
-        async with self._turn(effect.session) as way:
-            permit()
-            request = placing(effect, [self._signer.signed(order, signing)], cause, self.via)
-            self._start(order, Signed.PLACE, signing, request, self._signer.since_ns(signing))
-            self._commit()
-            return await self._send(way, request, permit)
+        return signing, permit
+
+    def _begin(self, effect: PlaceOrder, signing: Signing, cause: int) -> Any:
+        """What is sent of a prepared order; its intent is written down."""
+        request = placing(effect, [self._signer.signed(effect.order, signing)], cause, self.via)
+        self._start(effect.order, Signed.PLACE, signing, request, self._signer.since_ns(signing))
+        self._commit()
+        return request
 
     async def _modify(self, effect: ModifyOrder, cause: int) -> Answer[Any]:
         """Raises what `AuthedReservation.send` does."""
@@ -182,9 +211,15 @@ class Sender:
             permit()
             has_begun = True
 
+        return await self._patiently(lambda: way.send(request, leave), lambda: has_begun)
+
+    async def _patiently(
+        self, answer: Callable[[], Awaitable[Answer[Any]]], has_begun: Callable[[], bool]
+    ) -> Answer[Any]:
+        """Wait for ``answer``, but in a stop no longer than `PATIENCE_S`."""
         with self.stop.no_longer_than(PATIENCE_S):
-            return await way.send(request, leave)
-        raise outcome.of_exception(f"the bot is stopping: {self.stop.reason}", has_begun=has_begun)
+            return await answer()
+        raise outcome.of_exception(f"the bot is stopping: {self.stop.reason}", has_begun=has_begun())
 
     def _permit(self, session: Session) -> Permit:
         """Whether something may leave because of a decision that was made in ``session``."""
@@ -232,3 +267,7 @@ class Sender:
 def is_form_refused(effect: PlaceOrder | PlaceBatch, refused: RefusedError) -> bool:
     """Whether the venue may have refused the form of a batch: its documents and its SDK disagree (reference 5.2)."""
     return isinstance(effect, PlaceBatch) and outcome.is_about_form(refused)
+
+
+async def _raised(failure: NotSentError) -> Answer[Any]:  # noqa: ASYNC124 - it stands for what is awaited
+    raise failure

@@ -48,10 +48,12 @@ class OrderedStream:
             effects = self.manager.step(item, now_ns)
         except (RequestError, StreamClosedError) as bug:
             raise RuntimeError("a step raised what a supervisor would take for the venue's") from bug
-        for effect in effects:
-            self._begin(effect, self._write(of_effect(effect)).number)
+        numbers = [self._write(of_effect(effect)).number for effect in effects]
         self.broken = False
         self.watchdog.judge(item, now_ns, self.thread_ns() - began_ns)
+        # Some are carried out at once, and report in a step of their own.
+        for effect, number in zip(effects, numbers, strict=True):
+            self._begin(effect, number)
 
     def _begin(self, effect: Effect, number: int) -> None:
         match effect:

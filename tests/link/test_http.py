@@ -592,12 +592,11 @@ async def test_the_tape_shows_requests_and_answers_and_no_secrets() -> None:
             venue.reaction = answer()
             signed = attrs.evolve(
                 ORDER,
-                headers={"Authorization": "Bearer eyJsecret"},
                 body=b'{"size":"1","signature":"[5,6]"}',
                 secrets=("[5,6]",),
                 cause=17,
             )
-            assert (await reservation.send(signed)).exchange == 3
+            assert (await reservation.send(signed, bearer="eyJsecret")).exchange == 3
         assert venue.asked[0].headers["paradex-starknet-signature"] == "[5,6]"
         assert venue.asked[2].headers["authorization"] == "Bearer eyJsecret"
         assert venue.asked[2].headers["content-type"] == "application/json"

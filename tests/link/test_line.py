@@ -1,8 +1,5 @@
 """What is known of a request's way: it leaves in one piece, and when it left and its answer came is on the tape."""
 
-import socket
-import sys
-
 import pytest
 import trio
 from scripted_venue import (
@@ -22,9 +19,8 @@ from virtual_stage import RTT, stage, virtually
 from bot.core.errors import RefusedError
 from bot.core.tape import Kind
 from bot.core.wire import Wire
-from bot.link.clock import SystemClock, TrioClock
+from bot.link.clock import TrioClock
 from bot.link.pool import Lane
-from bot.link.wire import SeenStream, at_first_stop, round_trip_us
 
 REFUSED = answer(b'{"error":"VALIDATION_ERROR","message":"no"}', 400)
 
@@ -102,58 +98,6 @@ async def test_the_first_byte_is_not_the_last() -> None:
     assert (wire["first_ns"], wire["parsed_ns"]) == (ns(3 * RTT), ns(3 * RTT + 2))
 
 
-@virtually
-async def test_a_stream_that_is_seen() -> None:
-    """When something came and left last: as everybody reads the run's clock, and not before it was so."""
-    ours, theirs = trio.testing.memory_stream_pair()
-    clock = TrioClock(EPOCH_NS)
-    seen = SeenStream(ours, clock)  # type: ignore[arg-type] # any stream will do
-    await trio.sleep(1)
-    await seen.send_all(b"there")
-    assert (seen.read_ns, seen.written_ns) == (0, ns(1))
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(seen.receive_some)
-        await trio.sleep(1)
-        await theirs.send_all(b"back")
-    assert (seen.read_ns, seen.written_ns) == (ns(2), ns(1))
-
-
-async def test_what_left_is_stamped_before_everybody_else_has_his_turn() -> None:
-    """Work that others interrupt is told of at its first stop, and work that nobody does at its end; once."""
-    said: list[str] = []  # trio decides by chance who of several has his turn
-
-    async def work(stops: int) -> str:
-        for _ in range(stops):
-            said.append("worked")
-            await trio.lowlevel.checkpoint()
-        return "done"
-
-    async def other() -> None:  # noqa: ASYNC124 - it is awaited
-        said.append("other")
-
-    for stops in (2, 1):
-        said.clear()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(other)
-            assert await at_first_stop(work(stops), lambda: said.append("told")) == "done"
-        assert said.count("worked") == stops
-        assert said.count("told") == 1
-        assert [each for each in said if each != "other"][:2] == ["worked", "told"]
-        assert said.index("told") == said.index("worked") + 1
-    assert await at_first_stop(work(0), lambda: said.append("told")) == "done"
-    assert said[-1] == "told"
-
-    async def fail() -> None:  # noqa: ASYNC124 - as above
-        raise BrokenPipeError
-
-    with pytest.raises(BrokenPipeError):
-        await at_first_stop(fail(), lambda: said.append("failed"))
-    assert said[-1] == "failed"
-    with trio.move_on_after(0):
-        await at_first_stop(work(1), lambda: None)
-        pytest.fail("it is cancelled through it")
-
-
 def test_what_the_tape_gets() -> None:
     """All of it, by the number of the exchange."""
     wire = Wire(x=9, reused=False, idle_ns=1, opened_ns=6, written_ns=2, first_ns=3, parsed_ns=4, rtt_us=5)
@@ -167,32 +111,3 @@ def test_what_the_tape_gets() -> None:
         "parsed_ns": 4,
         "rtt_us": 5,
     }
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="other kernels tell it otherwise, or not at all")
-async def test_the_kernel_knows_how_far_it_is() -> None:
-    """On real sockets, for no other has a kernel: some microseconds on loopback; nothing of one that is closed."""
-    listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
-    port = listener.socket.getsockname()[1]
-    async with (
-        listener,
-        await trio.open_tcp_stream("127.0.0.1", port) as ours,
-        await listener.accept() as theirs,
-    ):
-        await ours.send_all(b"there")
-        await theirs.receive_some()
-        found = round_trip_us(ours.socket)
-        assert found is not None
-        assert 0 < found < 1_000_000
-        assert SeenStream(ours, SystemClock()).round_trip_us() == found
-    assert round_trip_us(ours.socket) is None
-
-
-@virtually
-async def test_a_network_without_a_kernel_tells_nothing() -> None:
-    """A virtual socket keeps options, and has no such answer."""
-    async with stage() as s:
-        with s.network.on(s.bot):
-            virtual = trio.socket.socket(socket.AF_INET)
-        assert round_trip_us(virtual) is None
-        virtual.close()

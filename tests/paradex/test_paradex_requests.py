@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import attrs
 import jsonschema
 import pytest
 from hypothesis import given, settings
@@ -307,14 +306,11 @@ def hide(value: Any) -> Any:
 
 @pytest.mark.parametrize("documented", REQUESTS)
 def test_what_is_shown_of_a_request(documented: str) -> None:
-    """Everything but the bearer and the signatures, in whose place stands what the caller wants to stand there."""
-    request = attrs.evolve(
-        REQUESTS[documented], headers={**REQUESTS[documented].headers, "Authorization": "Bearer eyJsecret"}
-    )
+    """Everything but the signatures, in whose place stands what the caller wants to stand there."""
+    request = REQUESTS[documented]
     shown = request.shown("[hidden]")
-    assert "eyJ" not in json.dumps(shown)
     assert (shown["method"], shown["path"]) == (request.method, request.path)
-    headers = {name: value for name, value in request.headers.items() if name != "Authorization"}
+    headers = dict(request.headers)
     signed_headers = {name: "[hidden]" for name in headers if name == "PARADEX-STARKNET-SIGNATURE"}
     assert shown.get("headers", {}) == headers | signed_headers
     body = None if request.body is None else hide(json.loads(request.body))

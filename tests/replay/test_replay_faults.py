@@ -264,11 +264,11 @@ def retries(patch: pytest.MonkeyPatch) -> None:
     """A transport that sends again what may have arrived."""
     send = Reservation.send
 
-    async def twice(self: Reservation, *request: Any) -> Any:
+    async def twice(self: Reservation, *request: Any, **options: Any) -> Any:
         try:
-            return await send(self, *request)
+            return await send(self, *request, **options)
         except UnknownOutcomeError:
-            return await send(self, *request)
+            return await send(self, *request, **options)
 
     patch.setattr(Reservation, "send", twice)
 

@@ -142,7 +142,7 @@ def session(
 
     settings = attrs.evolve(Settings(), strategy=ProbeSettings(pause=pause))
     # Under some seeds keep-warm and a look-up, which want the lane at the same instant, get it in another order.
-    rehearse(whole, settings, seed=4, delay=delay, tls=False, journal=file)
+    rehearse(whole, settings, seed=1, delay=delay, tls=False, journal=file)
     return read(file)
 
 

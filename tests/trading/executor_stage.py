@@ -63,9 +63,10 @@ class FakeHttp(Http):
             yield held
 
     async def send(
-        self, connection: HttpConnection, lane: Lane, request: Request[T], permit: Permit
+        self, connection: HttpConnection, lane: Lane, request: Request[T], permit: Permit, bearer: str
     ) -> Answer[T]:
         del connection, lane
+        assert bearer == "token"
         if self.opening:
             await trio.sleep(self.opening)
         permit()

@@ -94,8 +94,8 @@ def test_a_report_is_not_written_twice() -> None:
     assert stage.manager.steps == [(REPORTED, 3, 0)]
 
 
-def test_effects_are_written_down_and_begun_with_one_by_one() -> None:
-    """In the order of their decision; each is on the tape before it is begun with, and told its number there."""
+def test_effects_are_written_down_and_then_begun_with() -> None:
+    """In the order of their decision. All are on the tape before the first is begun with; each is told its number."""
     effects = [
         OrderMoved(ORDER),
         CancelOrder(ORDER),
@@ -114,11 +114,27 @@ def test_effects_are_written_down_and_begun_with_one_by_one() -> None:
         "effect",
     ]
     assert stage.done == [
-        (CancelOrder(ORDER), 3, 3),
-        ("alarm", "help", 4),
-        (LookUpOrder(ORDER), 5, 5),
+        (CancelOrder(ORDER), 3, 6),
+        ("alarm", "help", 6),
+        (LookUpOrder(ORDER), 5, 6),
         (FetchBbo(SYMBOL), 6, 6),
     ]
+
+
+def test_what_is_carried_out_at_once_reports_in_a_step_of_its_own() -> None:
+    """That of the decision is over by then: the tape has it whole, and then the report."""
+    stage = open_stage(lambda: [LookUpOrder(ORDER), CancelOrder(ORDER)])
+
+    def at_once(effect: Effect, _number: int) -> None:
+        stage.manager.decides = list
+        if isinstance(effect, LookUpOrder):
+            stage.stream(SessionLost(1))
+
+    stage.stream.carry_out = at_once
+    stage.stream(StopAsked("SIGINT"))
+    assert [str(each.kind) for each in stage.tape.records] == ["stop", "effect", "effect", "generation"]
+    assert [step[0] for step in stage.manager.steps] == [StopAsked("SIGINT"), SessionLost(1)]
+    assert not stage.stream.broken
 
 
 def test_a_report_has_effects_like_anything_else() -> None:
@@ -134,14 +150,14 @@ def test_who_gives_up_is_heard() -> None:
     stage = open_stage(lambda: [GiveUp("no size fits"), CancelOrder(ORDER)])
     stage.stream(StopAsked("SIGINT"))
     assert stage.tape.told(Kind.EFFECT)[0] == ("effect", {"do": "give up", "reason": "no size fits"})
-    assert stage.done == [("give up", "no size fits", 2), (CancelOrder(ORDER), 3, 3)]
+    assert stage.done == [("give up", "no size fits", 3), (CancelOrder(ORDER), 3, 3)]
 
 
 def test_the_kill_switch_is_pulled_before_anything_else_is_begun() -> None:
     """What was decided after it is carried out: cancels, of what else would have to be stopped."""
     stage = open_stage(lambda: [PullKillSwitch("too many orders"), CancelOrder(ORDER)])
     stage.stream(StopAsked("SIGINT"))
-    assert stage.done == [("kill switch", "too many orders", 2), (CancelOrder(ORDER), 3, 3)]
+    assert stage.done == [("kill switch", "too many orders", 3), (CancelOrder(ORDER), 3, 3)]
 
 
 def test_after_a_step_that_raises_there_is_no_other() -> None:

@@ -8,13 +8,14 @@ import attrs
 import trio
 from trading_stage import SYMBOL
 
-from bot.core.errors import RequestError
+from bot.core.budget import Spent
+from bot.core.errors import NotSentError, RequestError
 from bot.link.answer import Answer, Permit, always
 from bot.paradex import rpc
 from bot.paradex.calls import Call
 from bot.paradex.request import Request
 from bot.session.capabilities import Session
-from bot.session.entry import OrderEntry
+from bot.session.entry import OrderEntry, Parcel
 
 T = TypeVar("T")
 
@@ -31,19 +32,46 @@ class FakeEntry(OrderEntry):
     reaction: Reaction
     calls: list[Call[Any]] = attrs.field(factory=list)
     waits: float = 0.0
-    """Seconds that each call waits for the writer."""
+    """Seconds that each call waits for room."""
 
     async def send(self, call: Call[T], permit: Permit = always) -> Answer[T]:
-        if self.waits:
-            await trio.sleep(self.waits)
-        permit()
-        self.calls.append(call)
-        reply = await self.reaction(call)
+        return await self.leave(call, permit).answer()
+
+    def leave(self, call: Call[T], permit: Permit) -> "FakeParcel[T]":
+        parcel = FakeParcel(entry=self, call=call, permit=permit, spent=Spent(()))
+        if not self.waits:
+            parcel.go()
+        return parcel
+
+
+@attrs.define(eq=False, kw_only=True)
+class FakeParcel(Parcel[T]):
+    """One call to such a venue."""
+
+    entry: FakeEntry
+    refusal: NotSentError | None = None
+
+    def go(self) -> None:
+        try:
+            self.permit()
+        except NotSentError as refusal:
+            self.refusal = refusal
+        else:
+            self.entry.calls.append(self.call)
+            self.exchange = len(self.entry.calls)
+
+    async def answer(self) -> Answer[T]:
+        if self.entry.waits:
+            await trio.sleep(self.entry.waits)
+            self.go()
+        if self.refusal is not None:
+            raise self.refusal
+        reply = await self.entry.reaction(self.call)
         if isinstance(reply, RequestError):
             raise reply
-        message = rpc.read(json.dumps({"jsonrpc": "2.0", "id": len(self.calls), **reply}))
+        message = rpc.read(json.dumps({"jsonrpc": "2.0", "id": self.exchange, **reply}))
         assert isinstance(message, rpc.Reply)
-        return Answer(value=call.read(message), reused=True, elapsed_ns=50, exchange=len(self.calls))
+        return Answer(value=self.call.read(message), reused=True, elapsed_ns=50, exchange=self.exchange)
 
 
 def entry_to(*replies: Reply) -> FakeEntry:

@@ -188,7 +188,7 @@ def cancelled_write_not_sent() -> Iterator[None]:
     def nothing_left(self: Any) -> RequestError:
         return NotSentError(f"{self.call.method}: the write was cancelled")
 
-    with replaced(entry._Parcel, "failure", nothing_left):  # noqa: SLF001 - there it has to be
+    with replaced(entry.Parcel, "_failure", nothing_left):
         yield
 
 
