@@ -1,5 +1,6 @@
 """What is known of a request's way: it leaves in one piece, and when it left and its answer came is on the tape."""
 
+import h11
 import pytest
 import trio
 from scripted_venue import (
@@ -16,10 +17,11 @@ from scripted_venue import (
 )
 from virtual_stage import RTT, stage, virtually
 
-from bot.core.errors import RefusedError
+from bot.core.errors import NotSentError, RefusedError
 from bot.core.tape import Kind
 from bot.core.wire import Wire
 from bot.link.clock import TrioClock
+from bot.link.line import written
 from bot.link.pool import Lane
 
 REFUSED = answer(b'{"error":"VALIDATION_ERROR","message":"no"}', 400)
@@ -111,3 +113,43 @@ def test_what_the_tape_gets() -> None:
         "parsed_ns": 4,
         "rtt_us": 5,
     }
+
+
+HEADERS = [(b"Host", b"venue.test"), (b"Authorization", b"Bearer a.b-c"), (b"Content-Length", b"2")]
+
+
+@pytest.mark.parametrize(("method", "headers", "body"), [("POST", HEADERS, b"{}"), ("GET", HEADERS[:2], b"")])
+def test_a_request_stands_on_the_wire_as_h11_would_write_it(
+    method: str, headers: list[tuple[bytes, bytes]], body: bytes
+) -> None:
+    """To the byte: h11 is told afterwards what has left, and reads the answer to that."""
+    http = h11.Connection(h11.CLIENT)
+    events = [
+        h11.Request(method=method, target=b"/v1/orders?x=1", headers=headers),
+        *([h11.Data(data=body)] if body else []),
+        h11.EndOfMessage(),
+    ]
+    expected = b"".join(http.send(event) or b"" for event in events)
+    assert written(method, b"/v1/orders?x=1", headers, body) == expected
+
+
+@pytest.mark.parametrize("bad", [b"a\r\nX-Other: 1", b"a\nb", b"a\0b", b"a\rb", b"a\x7f"])
+def test_nothing_can_be_smuggled_into_a_head(bad: bytes) -> None:
+    """A token or a path that holds the end of a line is refused before a byte leaves."""
+    with pytest.raises(h11.LocalProtocolError):
+        written("GET", b"/v1/orders", [(b"Authorization", bad)], b"")
+    with pytest.raises(h11.LocalProtocolError):
+        written("GET", b"/v1/" + bad, [], b"")
+
+
+@virtually
+async def test_a_head_that_is_refused_has_not_left() -> None:
+    """The order is proved not to have been sent, and the next one goes."""
+    async with stage() as s, open_pool(s, TWO) as http:
+        venue = await opened_venue(s)
+        async with http.reserve(Lane.ORDERS) as reservation:
+            with pytest.raises(NotSentError, match="control character"):
+                await reservation.send(ORDER, bearer="a\r\nX: 1")
+        assert venue.asked == []
+        await order(http)
+        assert len(venue.asked) == 1

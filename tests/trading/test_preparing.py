@@ -311,6 +311,16 @@ async def test_how_well_the_venue_s_clock_is_known_counts(via: str) -> None:
         assert stage.sent == []
 
 
+async def test_over_the_websocket_it_leaves_in_the_step_that_decided_it() -> None:
+    """Nobody else has a turn before that; written down it is by then. The answer is waited for in a task."""
+    async with stage_of(WS) as stage:
+        await stage.prepare()
+        stage.inner.executor.carry_out(fx.PlaceOrder(ORDER, stage.session, is_prepared=True), 17)
+        assert len(stage.sent) == 1
+        [started] = stage.reported()
+        assert isinstance(started, fx.SendStarted)
+
+
 @both_ways
 async def test_it_expires_while_it_waits_to_leave(via: str, autojump_clock: trio.testing.MockClock) -> None:
     """For a connection, or for the writer: it was about to leave, and is proved not to have."""

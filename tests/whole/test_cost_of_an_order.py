@@ -46,13 +46,13 @@ BEFORE, AFTER = 0.01, 0.05  # s around a moment
 MOST_RECORDS = 11
 """On the tape, from the decision until the order rests."""
 
-MOST_INSTRUCTIONS = {REST: (27_000, 27_000), WS: (22_000, 25_000)}
+MOST_INSTRUCTIONS = {REST: (25_000, 27_000), WS: (19_000, 25_000)}
 """Of Python's bytecode: to decide, sign, write down and send; and for what comes back, until all is done."""
 
-MOST_CALLS = {REST: (1_300, 1_350), WS: (1_150, 1_300)}
+MOST_CALLS = {REST: (1_200, 1_350), WS: (970, 1_300)}
 """Of Python functions, likewise."""
 
-MOST_HELD = {REST: (130, 100), WS: (40, 32)}
+MOST_HELD = {REST: (45, 100), WS: (32, 32)}
 """KiB at a time, beyond what was held before, likewise."""
 
 MOST_LEFT = 60
