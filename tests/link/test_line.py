@@ -153,3 +153,18 @@ async def test_a_head_that_is_refused_has_not_left() -> None:
         assert venue.asked == []
         await order(http)
         assert len(venue.asked) == 1
+
+
+@virtually
+async def test_who_is_cancelled_already_sends_nothing() -> None:
+    """Nor is the permit asked."""
+    async with stage() as s, open_pool(s, TWO) as http:
+        venue = await opened_venue(s)
+        await order(http)
+        asked = list[str]()
+        async with http.reserve(Lane.ORDERS) as reservation:
+            with trio.CancelScope() as scope:
+                scope.cancel()
+                await reservation.send(ORDER, lambda: asked.append("asked"))
+        await trio.sleep(RTT)
+        assert (len(venue.asked), asked) == (1, [])

@@ -118,6 +118,75 @@ async def test_it_is_asked_when_its_turn_comes() -> None:
 
 
 @virtually
+async def test_when_it_is_written() -> None:
+    """As soon as the system had room for all of it: that may be long after its first byte left."""
+    venue = Listener()
+    async with stage(window=4096) as s:
+        await scripted(s, venue)
+        async with opened(s) as websocket:
+            s.link.black_hole()
+            parcel = Parcel("x" * 20_000)
+            began_ns = round(trio.current_time() * 1e9)
+            websocket.post(parcel)
+            s.network.after(5, s.link.heal)
+            await trio.sleep(600)
+            assert (parcel.asked_at, parcel.left_ns) == (3 * RTT, began_ns)
+            assert parcel.written_ns is not None
+            assert parcel.written_ns > began_ns + 5e9
+
+
+@virtually
+async def test_nobody_overtakes_what_waits() -> None:
+    """Not even who comes when there is room again, and those before him have not had their turn yet."""
+    venue = Listener()
+
+    class Prompt(Parcel):
+        """Posts another message at the moment at which it is written."""
+
+        def written(self, ns: int) -> None:
+            super().written(ns)
+            websocket.post(Parcel("late"))
+
+    async with stage(window=4096) as s:
+        await scripted(s, venue)
+        async with opened(s) as websocket:
+            s.link.black_hole()
+            for parcel in (Prompt("x" * 20_000), Parcel("early")):
+                websocket.post(parcel)
+            s.link.heal()
+            await trio.sleep(600)
+    assert venue.heard == ["xxxxxxxx", "early", "late"]
+
+
+@virtually
+async def test_who_comes_when_it_is_broken_is_told_so() -> None:
+    """The first to find out cannot know how much of his arrived; whoever comes after him has sent nothing."""
+    async with stage() as s:
+        await scripted(s, Listener())
+        async with opened(s) as websocket:
+            s.network.connections[-1].cut()  # nobody has read that yet
+            first, second = Parcel("first"), Parcel("second")
+            websocket.post(first)
+            with pytest.raises(StreamClosedError, match="1006"):
+                websocket.post(second)
+            assert (first.left_ns is None, first.written_ns, second.asked_at) == (False, None, None)
+
+
+@virtually
+async def test_nothing_is_said_after_goodbye() -> None:
+    """Not even while the venue's own goodbye is waited for."""
+    async with stage() as s:
+        await scripted(s, Listener())
+        async with opened(s) as websocket, trio.open_nursery() as nursery:
+            nursery.start_soon(websocket.close)
+            await trio.testing.wait_all_tasks_blocked()
+            parcel = Parcel("late")
+            with pytest.raises(StreamClosedError):
+                websocket.post(parcel)
+            assert parcel.asked_at is None
+
+
+@virtually
 async def test_a_dead_link_takes_what_fits_and_tells_nobody() -> None:
     """That it left is no evidence that it arrived: this is what heartbeats are for."""
     venue = Listener()

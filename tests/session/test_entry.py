@@ -320,6 +320,16 @@ async def test_a_cancelled_call_is_one_that_nobody_knows_the_end_of() -> None:
 
 
 @virtually
+async def test_who_is_cancelled_already_sends_nothing() -> None:
+    """Though the system has room: no byte, and no record."""
+    async with entering(Hearing()) as play:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await play.entry.send(create())
+        assert (play.left, play.failures) == ([], [])
+
+
+@virtually
 async def test_a_cancelled_call_that_had_not_left_never_leaves() -> None:
     """No byte of it, and no record."""
     venue = Hearing()
