@@ -32,7 +32,7 @@ class OrderedStream:
 
     watchdog: Watchdog = attrs.field(init=False)
     broken: bool = attrs.field(default=False, init=False)
-    """A step was begun and not finished. Nobody knows how much of it was done, so there will be no other."""
+    """A step, or what it decided, was begun and not finished. Nobody knows how much was done: there is no other."""
 
     @watchdog.default
     def _new_watchdog(self) -> Watchdog:
@@ -51,9 +51,14 @@ class OrderedStream:
         numbers = [self._write(of_effect(effect)).number for effect in effects]
         self.broken = False
         self.watchdog.judge(item, now_ns, self.thread_ns() - began_ns)
-        # Some are carried out at once, and report in a step of their own.
-        for effect, number in zip(effects, numbers, strict=True):
-            self._begin(effect, number)
+        has_begun = False
+        try:
+            # Some are carried out at once, and report in a step of their own.
+            for effect, number in zip(effects, numbers, strict=True):
+                self._begin(effect, number)
+            has_begun = True
+        finally:
+            self.broken = not has_begun
 
     def _begin(self, effect: Effect, number: int) -> None:
         match effect:

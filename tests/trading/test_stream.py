@@ -176,6 +176,20 @@ def test_after_a_step_that_raises_there_is_no_other() -> None:
     assert (len(stage.manager.steps), stage.done) == (1, [])
 
 
+def test_after_an_effect_that_raises_there_is_no_other_step() -> None:
+    """What was decided beside it is not begun, and nobody knows what of it was."""
+    stage = open_stage(lambda: [CancelOrder(ORDER), LookUpOrder(ORDER)])
+
+    def bug(_effect: Effect, _number: int) -> None:
+        raise ZeroDivisionError("the executor's bug")
+
+    stage.stream.carry_out = bug
+    with pytest.raises(ZeroDivisionError):
+        stage.stream(StopAsked("SIGINT"))
+    stage.stream(SessionLost(1))
+    assert (len(stage.manager.steps), stage.stream.broken) == (1, True)
+
+
 @pytest.mark.parametrize(
     "error",
     [
