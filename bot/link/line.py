@@ -31,9 +31,6 @@ FAILURES = (
 
 SocketOption = tuple[int, int, int]
 
-CHUNK = 64 * 1024
-"""Bytes that are read at a time."""
-
 _AT_ONCE = struct.pack("ii", 1, 0)
 """Lingering, for no time."""
 
@@ -104,7 +101,7 @@ class Line:
         self,
         method: str,
         target: bytes,
-        headers: Iterable[tuple[bytes, bytes]],
+        headers: list[tuple[bytes, bytes]],
         body: bytes,
         progress: Progress,
     ) -> Heard:
@@ -115,8 +112,7 @@ class Line:
             self.close()
             progress.reused = False
             opened = await self._open(progress)
-        http, fields = opened.http, list(headers)
-        request = written(method, target, fields, body)
+        request = written(method, target, headers, body)
         await trio.lowlevel.checkpoint_if_cancelled()
         progress.permit()
         progress.has_begun = True
@@ -126,7 +122,8 @@ class Line:
                 await opened.stream.flush()
         progress.written_ns = opened.seen.written_ns
         # h11, which reads the answer, takes 0.1 ms for the same bytes: it is told when they have left.
-        http.send(h11.Request(method=method, target=target, headers=fields))
+        http = opened.http
+        http.send(h11.Request(method=method, target=target, headers=headers))
         if body:
             http.send(h11.Data(data=body))
         http.send(h11.EndOfMessage())
@@ -203,7 +200,7 @@ class _Opened:
 
 
 async def _more(opened: _Opened, progress: Progress) -> bytes:
-    data = await opened.stream.receive_some(CHUNK)
+    data = await opened.stream.receive_some()
     progress.first_ns = progress.first_ns or opened.seen.read_ns
     return bytes(data)
 

@@ -46,13 +46,7 @@ class TlsStream(trio.abc.Stream):
 
     def push(self, data: bytes | bytearray | memoryview) -> bool:
         """Encrypt ``data``, and hand it over; as `SeenStream.push`."""
-        view = memoryview(data)
-        try:
-            while view:
-                view = view[self._tls.write(view) :]  # a record at a time
-        except ssl.SSLError as error:
-            raise trio.BrokenResourceError from error
-        return self._stream.push(self._to_send.read())
+        return self._stream.push(self._encrypted(data))
 
     async def flush(self) -> None:
         """See `SeenStream.flush`."""
@@ -60,10 +54,7 @@ class TlsStream(trio.abc.Stream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Raises trio.BrokenResourceError: the connection is broken, and nobody knows what of it arrived."""
-        if self.push(data):
-            await trio.lowlevel.cancel_shielded_checkpoint()
-        else:
-            await self.flush()
+        await self._stream.send_all(self._encrypted(data))
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._stream.wait_send_all_might_not_block()
@@ -91,6 +82,15 @@ class TlsStream(trio.abc.Stream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+    def _encrypted(self, data: bytes | bytearray | memoryview) -> bytes:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[self._tls.write(view) :]  # a record at a time
+        except ssl.SSLError as error:
+            raise trio.BrokenResourceError from error
+        return self._to_send.read()
 
     async def _send(self) -> None:
         if self._to_send.pending:
