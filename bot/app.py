@@ -40,6 +40,7 @@ from bot.trading.leftovers import cancel_leftovers
 from bot.trading.reconcile import reconcile
 from bot.trading.requests import WS
 from bot.trading.sending import Sender
+from bot.trading.signing import OrderSigner
 from bot.trading.step.manager import OrderManager
 from bot.trading.strategies.probe import Probe
 from bot.trading.stream import OrderedStream
@@ -270,10 +271,12 @@ class Work:
                 tape=around.tape,
                 alarm=self.alarms,
                 authed=self.logged_in.authed,
-                signer=self.logged_in.signer,
-                recv_window=self.settings.orders.recv_window,
-                clock=around.clock,
-                venue_clock=self.venue_clock,
+                signer=OrderSigner(
+                    signer=self.logged_in.signer,
+                    recv_window=self.settings.orders.recv_window,
+                    clock=around.clock,
+                    venue_clock=self.venue_clock,
+                ),
                 stop=self.stop,
                 via=self.settings.orders.via,
             ),

@@ -12,7 +12,6 @@ import attrs
 import trio
 from loguru import logger
 
-from bot.core.clock import Clock
 from bot.core.errors import (
     JournalError,
     NotSentError,
@@ -24,8 +23,6 @@ from bot.core.errors import (
 from bot.core.order import Order
 from bot.core.tape import HIDDEN, Tape
 from bot.link.answer import Answer, Permit
-from bot.link.clock import VenueClock
-from bot.link.signer import Signer
 from bot.paradex import outcome
 from bot.session.capabilities import AuthedRest, Session
 from bot.session.inbox import Inbox
@@ -62,29 +59,17 @@ class Sender:
     tape: Tape
     alarm: Callable[[str], None]
     authed: AuthedRest
-    signer: Signer
-    recv_window: int
-    """Milliseconds in which the venue takes an order, from its signature on."""
-
-    clock: Clock
-    venue_clock: VenueClock
+    signer: OrderSigner
     stop: Stop
     via: str
     """`bot.trading.requests.REST` or ``WS``"""
 
-    _signer: OrderSigner = attrs.field(init=False)
     preparer: Preparer = attrs.field(init=False)
     """Who signs ahead what is to be sent here."""
 
-    @_signer.default
-    def _new_signer(self) -> OrderSigner:
-        return OrderSigner(
-            signer=self.signer, recv_window=self.recv_window, clock=self.clock, venue_clock=self.venue_clock
-        )
-
     @preparer.default
     def _new_preparer(self) -> Preparer:
-        return Preparer(inbox=self.inbox, signer=self._signer, stop=self.stop)
+        return Preparer(inbox=self.inbox, signer=self.signer, stop=self.stop)
 
     @property
     def is_instant(self) -> bool:
@@ -146,8 +131,8 @@ class Sender:
             for order in effect.orders:
                 if signings:  # nothing else happens during a signature, so something may before the next
                     await trio.lowlevel.checkpoint()
-                signings.append(self._signer.order(order))
-            signed = [self._signer.signed(*each) for each in zip(effect.orders, signings, strict=True)]
+                signings.append(self.signer.order(order))
+            signed = [self.signer.signed(*each) for each in zip(effect.orders, signings, strict=True)]
             alone = [placing(effect, [each], cause, self.via) for each in signed]
             for order, signing, request in zip(effect.orders, signings, alone, strict=True):
                 self._start(order, Signed.PLACE, signing, request)
@@ -176,14 +161,14 @@ class Sender:
 
         def permit() -> None:
             may_leave()
-            self._signer.check_age(signing)
+            self.signer.check_age(signing)
 
         return signing, permit
 
     def _begin(self, effect: PlaceOrder, signing: Signing, cause: int) -> Any:
         """What is sent of a prepared order; its intent is written down."""
-        request = placing(effect, [self._signer.signed(effect.order, signing)], cause, self.via)
-        self._start(effect.order, Signed.PLACE, signing, request, self._signer.since_ns(signing))
+        request = placing(effect, [self.signer.signed(effect.order, signing)], cause, self.via)
+        self._start(effect.order, Signed.PLACE, signing, request, self.signer.since_ns(signing))
         self._commit()
         return request
 
@@ -192,7 +177,7 @@ class Sender:
         permit = self._permit(effect.session)
         async with self._turn(effect.session) as way:
             permit()
-            signing = self._signer.modification(effect)
+            signing = self.signer.modification(effect)
             request = modifying(effect, signing.signature.wire(), signing.timestamp, cause, self.via)
             self._start(effect.order, Signed.MODIFY, signing, request)
             self._commit()
@@ -226,7 +211,7 @@ class Sender:
 
         def permit() -> None:
             self.stop.refuse_new_orders()
-            self._signer.check_clock()
+            self.signer.check_clock()
             try:
                 session.check()
             except SessionGoneError as gone:
@@ -243,10 +228,10 @@ class Sender:
             SendStarted(
                 order.client_id,
                 signing.timestamp,
-                self.clock.monotonic_ns(),
+                self.signer.clock.monotonic_ns(),
                 0 if is_prepared else signing.ns,
                 what,
-                clock_margin_ns(self.venue_clock.uncertainty_ns),
+                clock_margin_ns(self.signer.venue_clock.uncertainty_ns),
                 signed_ns=signed_ns,
                 hash_ns=None if is_prepared else signing.hash_ns,
                 struct_hash=signature.struct_hash or 0,

@@ -27,6 +27,7 @@ from bot.trading.effects import Effect
 from bot.trading.executor import Executor
 from bot.trading.requests import REST
 from bot.trading.sending import Sender
+from bot.trading.signing import OrderSigner
 from bot.trading.transcript import of_item
 
 T = TypeVar("T")
@@ -164,10 +165,9 @@ async def open_stage(
                 tape=tape,
                 alarm=alarms.append,
                 authed=authed,
-                signer=signer,
-                recv_window=RECV_WINDOW_MS,
-                clock=clock,
-                venue_clock=venue_clock,
+                signer=OrderSigner(
+                    signer=signer, recv_window=RECV_WINDOW_MS, clock=clock, venue_clock=venue_clock
+                ),
                 stop=stop,
                 via=via,
             ),

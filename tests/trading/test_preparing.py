@@ -120,11 +120,11 @@ def not_sent(items: list[Any]) -> str:
 async def test_it_is_signed_and_nothing_leaves(via: str) -> None:
     """With the venue's time of then. It may leave for as long as the venue is sure to take it."""
     async with stage_of(via) as stage:
-        stage.inner.executor.sender.venue_clock.measured(
+        stage.inner.executor.sender.signer.venue_clock.measured(
             server_time_ms=stage.clock.wall_ns() // 1_000_000 + BEHIND_MS, elapsed_ns=80_000_000
         )
         stage.hand.takes = 0.0007
-        timestamp = stage.inner.executor.sender.venue_clock.now_ms()
+        timestamp = stage.inner.executor.sender.signer.venue_clock.now_ms()
         assert await stage.prepare() == [
             fx.OrderPrepared(
                 client_id="run-1",
@@ -213,7 +213,7 @@ async def test_between_two_signatures_others_have_their_turn() -> None:
                 return super().sign_order(order_terms)
 
         waking = Waking(stage.hand.stage)
-        object.__setattr__(stage.inner.executor.sender._signer, "signer", waking)
+        object.__setattr__(stage.inner.executor.sender.signer, "signer", waking)
 
         async def other() -> None:
             await awaited.wait()
@@ -265,7 +265,7 @@ async def test_what_cannot_be_signed(why: str) -> None:
             case "kill switch":
                 stage.stop.kill_switch.pull("SIGUSR1")
             case "clock":
-                stage.inner.executor.sender.venue_clock.doubt()
+                stage.inner.executor.sender.signer.venue_clock.doubt()
             case "hash":
                 stage.hand.failure = UnsignableError("not below 2^251")
         [failed] = await stage.prepare()
@@ -304,7 +304,7 @@ async def test_how_well_the_venue_s_clock_is_known_counts(via: str) -> None:
     async with stage_of(via) as stage:
         await stage.prepare()
         stage.clock.pass_seconds(4.7)
-        stage.inner.executor.sender.venue_clock.measured(
+        stage.inner.executor.sender.signer.venue_clock.measured(
             server_time_ms=stage.clock.wall_ns() // 1_000_000 + BEHIND_MS - 400, elapsed_ns=800_000_000
         )
         assert not_sent(await stage.place()) == "it was signed 4.700 s ago: too late"
@@ -355,7 +355,7 @@ async def test_the_clock_is_measured_anew(via: str, age: float, moved_ms: int, w
     async with stage_of(via) as stage:
         await stage.prepare()
         stage.clock.pass_seconds(age)
-        clock = stage.inner.executor.sender.venue_clock
+        clock = stage.inner.executor.sender.signer.venue_clock
         clock.measured(server_time_ms=clock.now_ms() + moved_ms, elapsed_ns=0)
         items = await stage.place()
         if why:
@@ -371,7 +371,7 @@ async def test_the_clock_is_in_doubt(via: str) -> None:
     """Nobody can say how old a signature is; once the clock is measured, it is as good as before."""
     async with stage_of(via) as stage:
         await stage.prepare(ORDER, OTHER)
-        clock = stage.inner.executor.sender.venue_clock
+        clock = stage.inner.executor.sender.signer.venue_clock
         now_ms = clock.now_ms()
         clock.doubt()
         assert "has to be measured" in not_sent(await stage.place())

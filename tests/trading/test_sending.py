@@ -204,7 +204,7 @@ async def test_nothing_is_signed_by_a_clock_that_nobody_can_trust(
 ) -> None:
     """What the venue takes an order for, and until when, would be a guess (`faults.md` section 2)."""
     async with open_stage(answering(taken())) as stage:
-        clock = stage.executor.sender.venue_clock
+        clock = stage.executor.sender.signer.venue_clock
         if off_ms is None:
             clock.doubt()
         else:

@@ -145,7 +145,7 @@ async def test_the_array_needs_its_own_permit(ending: str) -> None:
                 case "session":
                     life.close()
                 case "clock":
-                    stage.executor.sender.venue_clock.doubt()
+                    stage.executor.sender.signer.venue_clock.doubt()
             return FORM_REFUSED
 
         entry = new_entry(react)
@@ -182,7 +182,7 @@ async def test_the_permit_is_asked_when_the_writer_comes_to_it(
                 case "session":
                     life.close()
                 case "clock":
-                    stage.executor.sender.venue_clock.doubt()
+                    stage.executor.sender.signer.venue_clock.doubt()
             await trio.sleep(1)
             failures = results(stage)
     assert {type(failure) for failure in failures} == {NotSentError}
